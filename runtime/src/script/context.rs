@@ -1,0 +1,150 @@
+//! What a native function may ask of the session that runs it.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use rhai::{Dynamic, Engine, FnPtr, NativeCallContext, Position};
+
+use super::dispatch;
+use super::errors;
+use super::event::Event;
+use super::state::State;
+use crate::error::{Error, Kind, Result};
+
+/// The session as a native function sees it.
+pub struct Context<'a> {
+    pub(crate) native: &'a NativeCallContext<'a>,
+    pub(crate) state: Rc<State>,
+}
+
+thread_local! {
+    /// The engine and state that evaluate on this thread; null outside an evaluation.
+    static ACTIVE: Cell<*const Active> = const { Cell::new(std::ptr::null()) };
+}
+
+/// What [`enter`] keeps alive on its frame.
+struct Active {
+    engine: *const Engine,
+    state: Rc<State>,
+}
+
+/// Makes `engine` the one that [`Context::current`] finds while `run` runs.
+pub(crate) fn enter<R>(engine: &Engine, state: &Rc<State>, run: impl FnOnce() -> R) -> R {
+    struct Restore(*const Active);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            ACTIVE.set(self.0);
+        }
+    }
+    let active = Active { engine, state: state.clone() };
+    let _restore = Restore(ACTIVE.replace(&active));
+    run()
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(native: &'a NativeCallContext<'a>, state: Rc<State>) -> Self {
+        Context { native, state }
+    }
+
+    /// Runs `f` with the context of the evaluation that is under way on this thread. For code that
+    /// is reached without a context: iterators, autograd hooks.
+    ///
+    /// # Errors
+    /// A `RuntimeError` where no script runs on this thread.
+    pub fn current<R>(f: impl FnOnce(&Context<'_>) -> Result<R>) -> Result<R> {
+        let active = ACTIVE.get();
+        if active.is_null() {
+            return Err(Error::new(
+                Kind::Runtime,
+                "a closure of a script was called where no script runs",
+            ));
+        }
+        // SAFETY: `ACTIVE` is non-null only while `enter` is on this thread's stack; its frame owns
+        // the `Active` and borrows the engine for longer than `f` runs.
+        let (engine, state) = unsafe { (&*(*active).engine, (*active).state.clone()) };
+        let global = engine.new_global_runtime_state();
+        let native =
+            NativeCallContext::new_with_all_fields(engine, "", None, &global, Position::NONE);
+        f(&Context::new(&native, state))
+    }
+
+    /// Calls a closure, a function or a callable object.
+    pub fn call(&self, callable: &Dynamic, args: Vec<Dynamic>) -> Result<Dynamic> {
+        dispatch::call_value(callable, args, self)
+    }
+
+    /// Calls a closure with `this` bound.
+    pub fn call_with_this(
+        &self,
+        function: &FnPtr,
+        this: &mut Dynamic,
+        mut args: Vec<Dynamic>,
+    ) -> Result<Dynamic> {
+        function
+            .call_raw(self.native, Some(this), &mut args[..])
+            .map_err(|error| errors::from_rhai(&error))
+    }
+
+    /// Whether `value(…)` makes sense.
+    pub fn is_callable(&self, value: &Dynamic) -> bool {
+        dispatch::is_callable(value, &self.state)
+    }
+
+    /// `torch.NAME(args)`: an operator of libtorch by its short name, arguments as a script gives
+    /// them; a trailing map holds keyword arguments.
+    pub fn op(&self, name: &str, args: Vec<Dynamic>) -> Result<Dynamic> {
+        dispatch::call_operator("aten", name, args)
+    }
+
+    /// A function of the library by its dotted name, such as `torch.nn.functional.relu`.
+    pub fn function(&self, name: &str, args: Vec<Dynamic>) -> Result<Dynamic> {
+        dispatch::call_function(name, args, self)
+    }
+
+    /// Shows `text` as `print` does, without a newline of its own.
+    pub fn print(&self, text: &str) {
+        self.state.emit(Event::Stdout(text.to_owned()));
+    }
+
+    /// Tells the front end something: progress, a picture, …
+    pub fn emit(&self, event: Event) {
+        self.state.emit(event);
+    }
+
+    /// Resolves a path that the script wants to read and asks the sandbox.
+    ///
+    /// # Errors
+    /// A `PermissionError` that names the option to allow it.
+    pub fn readable(&self, path: &str) -> Result<PathBuf> {
+        self.state.permissions.readable(path)
+    }
+
+    /// Resolves a path that the script wants to write and asks the sandbox.
+    ///
+    /// # Errors
+    /// A `PermissionError` that names the option to allow it.
+    pub fn writable(&self, path: &str) -> Result<PathBuf> {
+        self.state.permissions.writable(path)
+    }
+
+    /// An error when the user pressed Ctrl-C or a limit was reached: for loops in native code.
+    pub fn check(&self) -> Result<()> {
+        self.state.check()
+    }
+
+    /// What `print` would show of `value`.
+    pub fn display(&self, value: &Dynamic) -> String {
+        super::display::display(value, &self.state)
+    }
+
+    /// The session's shared state.
+    pub fn state(&self) -> &Rc<State> {
+        &self.state
+    }
+
+    /// Where the script called.
+    pub fn position(&self) -> Position {
+        self.native.call_position()
+    }
+}

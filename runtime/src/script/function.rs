@@ -1,0 +1,375 @@
+//! How the library declares what scripts can call: one [`Function`] holds signature, description,
+//! example and implementation; help, completion, documentation and argument checks come from it.
+//!
+//! GOOD: `Function { schema: "torch.nn.functional.relu(Tensor input, bool inplace=False) -> Tensor", … }`,
+//! because binding, keywords, defaults and help are read from the schema.
+//! BAD: registering a closure with the Rhai engine, because it has no keywords, no defaults and no help.
+
+use std::any::TypeId;
+use std::rc::Rc;
+
+use rhai::{Array, Dynamic, FnPtr, Map};
+
+use super::context::Context;
+use super::convert;
+use crate::error::{Error, Result};
+use crate::torch::{Device, Dtype, Generator, Schema, Tensor};
+
+/// A function or method that scripts call.
+///
+/// The dotted prefix of the schema's name says where it lives: a namespace
+/// (`torch.nn.functional.relu`) or a type (`Tensor.backward`, `Module.parameters`), whose first
+/// argument is then the receiver, called `self`. A bare name is a global function.
+#[derive(Clone, Copy)]
+pub struct Function {
+    /// PyTorch's signature, see [`Schema`]. `Any`, `Function`, `Map` and names of types work too;
+    /// `*Any args` takes the remaining positional arguments, `**Any kwargs` the remaining keywords.
+    pub schema: &'static str,
+    /// One or more sentences: what it does, shapes, units, the source.
+    pub doc: &'static str,
+    /// Lines of script that run as they stand; a test executes them.
+    pub example: &'static str,
+    /// The implementation; arguments are bound and defaults filled in when it is called.
+    pub call: fn(&mut Args<'_>) -> Result<Dynamic>,
+}
+
+/// A property of a type, read as `x.shape` and, where it can be set, written as `x.grad = g`.
+#[derive(Clone, Copy)]
+pub struct Property {
+    /// `Type.name`.
+    pub name: &'static str,
+    /// What it is.
+    pub doc: &'static str,
+    /// Reads it.
+    pub get: fn(&Dynamic, &Context<'_>) -> Result<Dynamic>,
+    /// Writes it, where that is allowed.
+    pub set: Option<fn(&mut Dynamic, Dynamic, &Context<'_>) -> Result<()>>,
+}
+
+/// A constant in a namespace, such as `torch.float32`.
+#[derive(Clone, Copy)]
+pub struct Constant {
+    /// The dotted name.
+    pub name: &'static str,
+    /// What it is.
+    pub doc: &'static str,
+    /// Makes the value.
+    pub value: fn() -> Dynamic,
+}
+
+/// A shelf of the library: everything that one module declares.
+#[derive(Clone, Copy, Default)]
+pub struct Library {
+    /// Functions and methods.
+    pub functions: &'static [Function],
+    /// Properties of types.
+    pub properties: &'static [Property],
+    /// Constants.
+    pub constants: &'static [Constant],
+    /// Types of objects, made by [`ObjectType::of`].
+    pub types: &'static [fn() -> ObjectType],
+}
+
+/// What iterating over an object yields.
+pub type Items = Box<dyn Iterator<Item = Result<Dynamic>>>;
+
+/// A type of the library that scripts hold: modules, optimisers, datasets, …
+///
+/// An object is a handle (`Rc` inside): a clone is the same object.
+/// Methods are [`Function`]s named `Type.method`; what is here is the rest.
+#[allow(unused_variables)]
+pub trait Object: Clone + 'static {
+    /// The name that scripts see, for example `Module`.
+    const TYPE: &'static str;
+
+    /// What `print` shows.
+    fn display(&self) -> String;
+
+    /// `self.name`, for names that are no property or method; `None` for unknown ones.
+    fn attribute(&self, name: &str, ctx: &Context<'_>) -> Result<Option<Dynamic>> {
+        Ok(None)
+    }
+
+    /// `self.name = value`; `false` for names that cannot be set.
+    fn set_attribute(&self, name: &str, value: Dynamic, ctx: &Context<'_>) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Names for completion and for near names in errors.
+    fn attributes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// `self(args)`: a trailing map may be keyword arguments.
+    fn call(&self, args: Vec<Dynamic>, ctx: &Context<'_>) -> Result<Dynamic> {
+        Err(Error::type_(format!("a {} cannot be called", Self::TYPE)))
+    }
+
+    /// Whether `self(args)` makes sense.
+    fn is_callable(&self) -> bool {
+        false
+    }
+
+    /// `self[index]`.
+    fn index(&self, index: &Dynamic, ctx: &Context<'_>) -> Result<Dynamic> {
+        Err(Error::type_(format!("a {} cannot be indexed", Self::TYPE)))
+    }
+
+    /// `self[index] = value`.
+    fn set_index(&self, index: &Dynamic, value: Dynamic, ctx: &Context<'_>) -> Result<()> {
+        Err(Error::type_(format!("the items of a {} cannot be set", Self::TYPE)))
+    }
+
+    /// `len(self)`; `None` where there is no length.
+    fn length(&self) -> Option<usize> {
+        None
+    }
+
+    /// `for x in self`; `None` where that makes no sense.
+    fn iterate(&self) -> Option<Result<Items>> {
+        None
+    }
+}
+
+/// The type-erased face of an [`Object`] type.
+#[derive(Clone, Copy)]
+#[allow(missing_docs)]
+pub struct ObjectType {
+    pub name: &'static str,
+    pub id: fn() -> TypeId,
+    pub(crate) display: fn(&Dynamic) -> String,
+    pub(crate) attribute: fn(&Dynamic, &str, &Context<'_>) -> Result<Option<Dynamic>>,
+    pub(crate) set_attribute: fn(&Dynamic, &str, Dynamic, &Context<'_>) -> Result<bool>,
+    pub(crate) attributes: fn(&Dynamic) -> Vec<String>,
+    pub(crate) call: fn(&Dynamic, Vec<Dynamic>, &Context<'_>) -> Result<Dynamic>,
+    pub(crate) is_callable: fn(&Dynamic) -> bool,
+    pub(crate) index: fn(&Dynamic, &Dynamic, &Context<'_>) -> Result<Dynamic>,
+    pub(crate) set_index: fn(&Dynamic, &Dynamic, Dynamic, &Context<'_>) -> Result<()>,
+    pub(crate) length: fn(&Dynamic) -> Option<usize>,
+    pub(crate) iterate: fn(&Dynamic) -> Option<Result<Items>>,
+    pub(crate) register: fn(&mut rhai::Engine),
+}
+
+impl ObjectType {
+    /// The erased face of `T`.
+    pub fn of<T: Object>() -> ObjectType {
+        fn get<T: Object>(value: &Dynamic) -> Result<T> {
+            value.read_lock::<T>().map(|object| object.clone()).ok_or_else(|| {
+                Error::type_(format!("expected a {}, found {}", T::TYPE, value.type_name()))
+            })
+        }
+        ObjectType {
+            name: T::TYPE,
+            id: TypeId::of::<T>,
+            display: |v| get::<T>(v).map(|o| o.display()).unwrap_or_default(),
+            attribute: |v, name, ctx| get::<T>(v)?.attribute(name, ctx),
+            set_attribute: |v, name, value, ctx| get::<T>(v)?.set_attribute(name, value, ctx),
+            attributes: |v| get::<T>(v).map(|o| o.attributes()).unwrap_or_default(),
+            call: |v, args, ctx| get::<T>(v)?.call(args, ctx),
+            is_callable: |v| get::<T>(v).is_ok_and(|o| o.is_callable()),
+            index: |v, index, ctx| get::<T>(v)?.index(index, ctx),
+            set_index: |v, index, value, ctx| get::<T>(v)?.set_index(index, value, ctx),
+            length: |v| get::<T>(v).ok().and_then(|o| o.length()),
+            iterate: |v| get::<T>(v).ok().and_then(|o| o.iterate()),
+            register: super::dispatch::register_object::<T>,
+        }
+    }
+}
+
+/// The bound arguments of one call, in the order of the schema.
+pub struct Args<'a> {
+    pub(crate) schema: &'a Schema,
+    pub(crate) values: Vec<Dynamic>,
+    pub(crate) ctx: &'a Context<'a>,
+}
+
+impl<'a> Args<'a> {
+    /// The call's context: callbacks, output, permissions.
+    pub fn ctx(&self) -> &'a Context<'a> {
+        self.ctx
+    }
+
+    /// The signature that was bound.
+    pub fn schema(&self) -> &'a Schema {
+        self.schema
+    }
+
+    /// The value at `i`, borrowed; `()` where none was given.
+    pub fn get(&self, i: usize) -> &Dynamic {
+        &self.values[i]
+    }
+
+    /// The value at `i`, taken out.
+    pub fn take(&mut self, i: usize) -> Dynamic {
+        std::mem::take(&mut self.values[i])
+    }
+
+    /// Whether nothing (or `()`) was given at `i`.
+    pub fn is_none(&self, i: usize) -> bool {
+        self.values[i].is_unit()
+    }
+
+    /// A `TypeError` that names argument `i`, what was expected and what was found.
+    pub fn mismatch(&self, i: usize, expected: &str) -> Error {
+        let name = self.schema.arguments.get(i).map_or("?", |argument| argument.name.as_str());
+        Error::type_(format!(
+            "{}(): argument '{name}' must be {expected}, not {}",
+            self.schema.short_name(),
+            convert::type_name(&self.values[i])
+        ))
+        .help(self.schema.to_string())
+    }
+
+    fn required<T>(&self, i: usize, value: Option<T>, expected: &str) -> Result<T> {
+        value.ok_or_else(|| self.mismatch(i, expected))
+    }
+
+    fn optional<T>(&self, i: usize, get: impl FnOnce(&Self) -> Result<T>) -> Result<Option<T>> {
+        if self.is_none(i) { Ok(None) } else { get(self).map(Some) }
+    }
+
+    /// The tensor at `i` (a handle to the same tensor).
+    pub fn tensor(&self, i: usize) -> Result<Tensor> {
+        self.required(i, convert::tensor(&self.values[i]), "a Tensor")
+    }
+
+    /// The tensor at `i`, or `None` for `()`.
+    pub fn opt_tensor(&self, i: usize) -> Result<Option<Tensor>> {
+        self.optional(i, |args| args.tensor(i))
+    }
+
+    /// The integer at `i`.
+    pub fn int(&self, i: usize) -> Result<i64> {
+        self.required(i, convert::int(&self.values[i]), "an integer")
+    }
+
+    /// The integer at `i`, or `None` for `()`.
+    pub fn opt_int(&self, i: usize) -> Result<Option<i64>> {
+        self.optional(i, |args| args.int(i))
+    }
+
+    /// The number at `i` as a float.
+    pub fn float(&self, i: usize) -> Result<f64> {
+        self.required(i, convert::float(&self.values[i]), "a number")
+    }
+
+    /// The number at `i` as a float, or `None` for `()`.
+    pub fn opt_float(&self, i: usize) -> Result<Option<f64>> {
+        self.optional(i, |args| args.float(i))
+    }
+
+    /// The bool at `i`.
+    pub fn bool(&self, i: usize) -> Result<bool> {
+        self.required(i, self.values[i].as_bool().ok(), "a bool")
+    }
+
+    /// The bool at `i`, or `None` for `()`.
+    pub fn opt_bool(&self, i: usize) -> Result<Option<bool>> {
+        self.optional(i, |args| args.bool(i))
+    }
+
+    /// The string at `i`.
+    pub fn str(&self, i: usize) -> Result<String> {
+        self.required(i, convert::string(&self.values[i]), "a string")
+    }
+
+    /// The string at `i`, or `None` for `()`.
+    pub fn opt_str(&self, i: usize) -> Result<Option<String>> {
+        self.optional(i, |args| args.str(i))
+    }
+
+    /// The integers at `i`; one integer is a list of one.
+    pub fn ints(&self, i: usize) -> Result<Vec<i64>> {
+        self.required(i, convert::ints(&self.values[i]), "a list of integers")
+    }
+
+    /// The integers at `i`, one integer repeated to `n` (as `kernel_size: 3` for two dimensions).
+    pub fn ints_n(&self, i: usize, n: usize) -> Result<Vec<i64>> {
+        let values = self.ints(i)?;
+        match values.len() {
+            1 => Ok(vec![values[0]; n]),
+            len if len == n => Ok(values),
+            _ => Err(self.mismatch(i, &format!("an integer or a list of {n} integers"))),
+        }
+    }
+
+    /// The integers at `i`, or `None` for `()`.
+    pub fn opt_ints(&self, i: usize) -> Result<Option<Vec<i64>>> {
+        self.optional(i, |args| args.ints(i))
+    }
+
+    /// The numbers at `i`; one number is a list of one.
+    pub fn floats(&self, i: usize) -> Result<Vec<f64>> {
+        self.required(i, convert::floats(&self.values[i]), "a list of numbers")
+    }
+
+    /// The tensors at `i` (any iterable of tensors; one tensor is a list of one).
+    pub fn tensors(&self, i: usize) -> Result<Vec<Tensor>> {
+        self.required(i, convert::tensors(&self.values[i]), "a list of tensors")
+    }
+
+    /// The dtype at `i`, or `None` for `()`.
+    pub fn opt_dtype(&self, i: usize) -> Result<Option<Dtype>> {
+        self.optional(i, |args| args.required(i, convert::dtype(&args.values[i]), "a dtype"))
+    }
+
+    /// The device at `i` (a device or a string such as `"cuda:1"`), or `None` for `()`.
+    pub fn opt_device(&self, i: usize) -> Result<Option<Device>> {
+        if self.is_none(i) {
+            return Ok(None);
+        }
+        match convert::device(&self.values[i]) {
+            Some(device) => device.map(Some),
+            None => Err(self.mismatch(i, "a device")),
+        }
+    }
+
+    /// The generator at `i`, or `None` for `()`.
+    pub fn opt_generator(&self, i: usize) -> Result<Option<Generator>> {
+        self.optional(i, |args| {
+            let generator = args.values[i].read_lock::<Generator>().map(|g| g.clone());
+            args.required(i, generator, "a Generator")
+        })
+    }
+
+    /// The array at `i`.
+    pub fn array(&mut self, i: usize) -> Result<Array> {
+        if !self.values[i].is_array() {
+            return Err(self.mismatch(i, "an array"));
+        }
+        self.take(i).into_array().map_err(|_| self.mismatch(i, "an array"))
+    }
+
+    /// The map at `i`; empty for `()`.
+    pub fn map(&mut self, i: usize) -> Result<Map> {
+        if self.is_none(i) {
+            return Ok(Map::new());
+        }
+        let value = self.take(i);
+        let found = convert::type_name(&value);
+        value.try_cast::<Map>().ok_or_else(|| Error::type_(format!("expected a map, found {found}")))
+    }
+
+    /// The object of type `T` at `i`.
+    pub fn object<T: Object>(&self, i: usize) -> Result<T> {
+        let object = self.values[i].read_lock::<T>().map(|object| object.clone());
+        self.required(i, object, &format!("a {}", T::TYPE))
+    }
+
+    /// The callable at `i`: a closure, a function, or an object that can be called.
+    /// Call it with [`Context::call`].
+    pub fn callable(&self, i: usize) -> Result<Dynamic> {
+        let value = &self.values[i];
+        if value.is::<FnPtr>() || self.ctx.is_callable(value) {
+            Ok(value.clone())
+        } else {
+            Err(self.mismatch(i, "a function or another callable"))
+        }
+    }
+}
+
+/// A function whose schema has been read.
+pub(crate) struct Declared {
+    pub function: Function,
+    pub schema: Rc<Schema>,
+}

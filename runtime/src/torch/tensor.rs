@@ -1,0 +1,69 @@
+//! The tensor that scripts hold: a handle to libtorch's own, by tch.
+
+use std::ops::Deref;
+
+use super::dtype::{Device, Dtype};
+
+/// A handle to a tensor. A clone is the same tensor (same storage, same autograd graph).
+/// Everything that tch's tensor can do is there through `Deref`.
+#[derive(Debug)]
+pub struct Tensor(tch::Tensor);
+
+impl Clone for Tensor {
+    fn clone(&self) -> Self {
+        Tensor(self.0.shallow_clone())
+    }
+}
+
+impl Deref for Tensor {
+    type Target = tch::Tensor;
+
+    fn deref(&self) -> &tch::Tensor {
+        &self.0
+    }
+}
+
+impl From<tch::Tensor> for Tensor {
+    fn from(tensor: tch::Tensor) -> Self {
+        Tensor(tensor)
+    }
+}
+
+impl AsRef<tch::Tensor> for Tensor {
+    fn as_ref(&self) -> &tch::Tensor {
+        &self.0
+    }
+}
+
+impl Tensor {
+    /// The tch tensor, owned.
+    pub fn into_tch(self) -> tch::Tensor {
+        self.0
+    }
+
+    /// Another handle, as tch's type: its in-place methods need an owned value.
+    pub fn tch(&self) -> tch::Tensor {
+        self.0.shallow_clone()
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> Dtype {
+        super::shim::dtype(&self.0)
+    }
+
+    /// Where the storage is.
+    pub fn device_of(&self) -> Device {
+        super::shim::device(&self.0)
+    }
+
+    /// `float32[2, 3]`, with the device where that is not the CPU: for error messages.
+    pub fn describe(&self) -> String {
+        if !self.0.defined() {
+            return "undefined tensor".to_owned();
+        }
+        let shape: Vec<String> = super::shim::sizes(&self.0).iter().map(i64::to_string).collect();
+        let device = self.device_of();
+        let place = if device.kind == 0 { String::new() } else { format!(" on {device}") };
+        format!("{}[{}]{place}", self.dtype().name(), shape.join(", "))
+    }
+}
