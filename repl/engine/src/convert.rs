@@ -1,0 +1,53 @@
+//! The session's own types as messages, and back.
+
+use flambeau_protocol as protocol;
+use flambeau_runtime::script;
+
+/// What the session says, as a message.
+pub fn event(event: script::Event) -> protocol::Event {
+    match event {
+        script::Event::Stdout(text) => protocol::Event::Stdout(text),
+        script::Event::Stderr(text) => protocol::Event::Stderr(text),
+        script::Event::Display(bundle) => protocol::Event::Display(bundle),
+        script::Event::Progress(bar) => protocol::Event::Progress(protocol::Progress {
+            id: bar.id,
+            desc: bar.desc,
+            done: bar.done,
+            total: bar.total,
+            postfix: bar.postfix,
+            seconds: bar.seconds,
+            finished: bar.finished,
+        }),
+    }
+}
+
+/// What the script may reach.
+pub fn permissions(permissions: protocol::Permissions) -> script::Permissions {
+    script::Permissions {
+        sandbox: permissions.sandbox,
+        read: permissions.allow_read,
+        write: permissions.allow_write,
+        python: permissions.allow_python,
+    }
+}
+
+/// When the script is ended.
+pub fn limits(limits: protocol::Limits) -> script::Limits {
+    script::Limits {
+        seconds: limits.max_seconds,
+        memory: limits.max_memory,
+        operations: limits.max_operations,
+    }
+}
+
+/// An error, rendered with and without colours.
+pub fn report(report: &script::Report) -> protocol::ErrorReport {
+    protocol::ErrorReport {
+        kind: report.kind.to_string(),
+        message: report.message.clone(),
+        line: report.line,
+        column: report.column,
+        plain: report.rendered(false),
+        coloured: report.rendered(true),
+    }
+}

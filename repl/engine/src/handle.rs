@@ -1,0 +1,147 @@
+//! What the caller holds: the way to the session's thread, and the way to stop it.
+
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+
+use flambeau_protocol::{Configure, Event, Request};
+use flambeau_runtime::script::Interrupt;
+
+use crate::session;
+
+/// Takes one event as JSON, which is only valid during the call.
+pub type Callback = unsafe extern "C" fn(user: *mut c_void, data: *const u8, len: usize);
+
+/// Address space for the session's stack; pages are only taken as they are used. Deep enough that the
+/// language's own limits of nesting are reached first.
+const STACK_BYTES: usize = 512 << 20;
+
+/// Where events go.
+#[derive(Clone, Copy)]
+pub struct Sink {
+    callback: Callback,
+    user: *mut c_void,
+}
+
+// SAFETY: whoever makes a `Sink` promises that the callback takes `user` from any thread.
+unsafe impl Send for Sink {}
+
+impl Sink {
+    /// A sink that calls `callback`.
+    ///
+    /// # Safety
+    /// `callback` may be called with `user` from any thread for as long as the sink or a copy lives.
+    pub unsafe fn new(callback: Callback, user: *mut c_void) -> Self {
+        Sink { callback, user }
+    }
+
+    /// Hands one event over.
+    pub fn emit(self, event: &Event) {
+        // Text, numbers and lists of them can always be written.
+        let Ok(json) = serde_json::to_vec(event) else { return };
+        // SAFETY: `new`'s promise; the bytes live until the call returns.
+        unsafe { (self.callback)(self.user, json.as_ptr(), json.len()) };
+    }
+}
+
+/// What [`Handle`] and its thread both see.
+#[derive(Default)]
+pub struct Shared {
+    /// Set by the thread once the session stands.
+    interrupt: OnceLock<Interrupt>,
+    /// Evaluations that were sent and have not ended.
+    pending: AtomicUsize,
+    /// Whether those are to be stopped.
+    stop: AtomicBool,
+}
+
+impl Shared {
+    /// The session stands: from now on it can be interrupted within an evaluation.
+    pub fn ready(&self, interrupt: Interrupt) {
+        // Set once, by the only thread that runs this.
+        let _ = self.interrupt.set(interrupt);
+    }
+
+    /// Whether an evaluation about to begin was already told to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    /// One evaluation has ended; with the last one, a wish to stop is fulfilled.
+    pub fn ended(&self) {
+        if self.pending.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.stop.store(false, Ordering::SeqCst);
+            if let Some(interrupt) = self.interrupt.get() {
+                interrupt.clear();
+            }
+        }
+    }
+
+    /// Stops what runs and what waits.
+    fn interrupt(&self) {
+        if self.pending.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        self.stop.store(true, Ordering::SeqCst);
+        if let Some(interrupt) = self.interrupt.get() {
+            interrupt.interrupt();
+        }
+    }
+}
+
+/// A running session.
+pub struct Handle {
+    requests: Sender<Request>,
+    shared: Arc<Shared>,
+    thread: JoinHandle<()>,
+}
+
+impl Handle {
+    /// Starts the session's thread.
+    ///
+    /// # Errors
+    /// What the system says when it has no thread to give.
+    pub fn start(configure: Configure, sink: Sink) -> std::io::Result<Handle> {
+        let (requests, inbox) = mpsc::channel();
+        let shared = Arc::new(Shared::default());
+        let thread = std::thread::Builder::new()
+            .name("flambeau session".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn({
+                let shared = shared.clone();
+                move || session::run(configure, &inbox, &shared, sink)
+            })?;
+        Ok(Handle { requests, shared, thread })
+    }
+
+    /// Queues a request; false when the session has ended.
+    pub fn send(&self, request: Request) -> bool {
+        match request {
+            Request::Interrupt => {
+                self.interrupt();
+                return true;
+            }
+            Request::Evaluate { .. } => {
+                self.shared.pending.fetch_add(1, Ordering::SeqCst);
+            }
+            _ => {}
+        }
+        self.requests.send(request).is_ok()
+    }
+
+    /// Stops what runs and what waits.
+    pub fn interrupt(&self) {
+        self.shared.interrupt();
+    }
+
+    /// Ends the session and waits for its thread.
+    pub fn stop(self) {
+        self.interrupt();
+        let _ = self.requests.send(Request::Shutdown);
+        drop(self.requests);
+        // A panic of the thread was reported by the thread.
+        let _ = self.thread.join();
+    }
+}

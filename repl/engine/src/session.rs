@@ -1,0 +1,83 @@
+//! The session's thread: takes requests in order, answers each with events.
+
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
+
+use flambeau_protocol::{Configure, Done, ErrorReport, Event, Request};
+use flambeau_runtime::script::{Options, Session};
+
+use crate::convert;
+use crate::handle::{Shared, Sink};
+use crate::panics::catch;
+
+/// Runs until a shutdown or until the handle is gone.
+pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sink: Sink) {
+    let mut session = match catch(|| Session::new(options(configure, sink))) {
+        Ok(session) => session,
+        Err(panic) => {
+            return sink.emit(&Event::Failed(format!("the session cannot start: {panic}")));
+        }
+    };
+    shared.ready(session.interrupt_handle());
+    sink.emit(&Event::Ready);
+    while let Ok(request) = inbox.recv() {
+        match request {
+            Request::Evaluate { id, source_name, code } => {
+                let done = evaluate(&mut session, shared, id, &source_name, &code);
+                shared.ended();
+                sink.emit(&Event::Done(done));
+            }
+            Request::Doc { id, name } => {
+                let text = catch(|| session.doc(&name)).unwrap_or_default();
+                sink.emit(&Event::Documentation { id, text });
+            }
+            Request::Complete { id, code, cursor } => {
+                let (start, items) =
+                    catch(|| convert::completions(session.complete(&code, cursor), cursor))
+                        .unwrap_or((cursor, Vec::new()));
+                sink.emit(&Event::Completions { id, start, items });
+            }
+            Request::Shutdown => break,
+            // The first message went to `start`; an interrupt does not wait in line.
+            Request::Configure(_) | Request::Interrupt => {}
+        }
+    }
+    if let Err(panic) = catch(|| drop(session)) {
+        sink.emit(&Event::Stderr(format!("error while the session ended: {panic}\n")));
+    }
+    sink.emit(&Event::Stopped);
+}
+
+fn options(configure: Configure, sink: Sink) -> Options {
+    Options {
+        libraries: flambeau_stdlib::libraries(),
+        permissions: convert::permissions(configure.permissions),
+        limits: convert::limits(configure.limits),
+        args: configure.args,
+        script_dir: configure.script_dir,
+        output: Box::new(move |event| sink.emit(&convert::event(event))),
+    }
+}
+
+/// Evaluates one cell; whatever happens is in the answer.
+fn evaluate(session: &mut Session, shared: &Shared, id: u64, name: &str, code: &str) -> Done {
+    let begin = Instant::now();
+    let outcome = if shared.is_stopping() {
+        Err(ErrorReport::without_place(ErrorReport::INTERRUPT, "interrupted before it began"))
+    } else {
+        catch(|| match session.evaluate(name, code) {
+            Ok(value) if value.is_unit() => Ok(None),
+            Ok(value) => Ok(Some(session.display(&value))),
+            Err(report) => Err(convert::report(&report)),
+        })
+        .unwrap_or_else(|panic| {
+            let message = format!("{panic}; this is a fault of Flambeau, not of the script");
+            Err(ErrorReport::without_place("InternalError", &message))
+        })
+    };
+    let seconds = begin.elapsed().as_secs_f64();
+    match outcome {
+        Ok(result) => Done { id, result, error: None, seconds },
+        Err(error) => Done { id, result: None, error: Some(error), seconds },
+    }
+}

@@ -1,0 +1,122 @@
+//! What the engine tells its front end.
+
+use serde::{Deserialize, Serialize};
+
+/// One message from the engine; the front end decides how it looks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event", content = "data")]
+pub enum Event {
+    /// The session stands and takes requests.
+    Ready,
+    /// Text for standard output, as it is.
+    Stdout(String),
+    /// Text for standard error, as it is.
+    Stderr(String),
+    /// A progress bar begins, moves or ends.
+    Progress(Progress),
+    /// Something to show, by MIME type: text as it is, other data in base64.
+    Display(Vec<(String, String)>),
+    /// An evaluation has ended.
+    Done(Done),
+    /// The answer to a request for documentation.
+    Documentation {
+        /// The request's.
+        id: u64,
+        /// The page; absent where nothing has that name.
+        text: Option<String>,
+    },
+    /// The answer to a request for completions.
+    Completions {
+        /// The request's.
+        id: u64,
+        /// Where the completed word starts in the code, in bytes; it ends at the cursor.
+        start: usize,
+        /// What may stand there, best first.
+        items: Vec<Completion>,
+    },
+    /// The engine could not start or cannot go on; no further event follows.
+    Failed(String),
+    /// The session has ended; no further event follows.
+    Stopped,
+}
+
+/// How an evaluation ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// The request's.
+    pub id: u64,
+    /// The last expression's value as `print` shows it; absent for `()` and after an error.
+    pub result: Option<String>,
+    /// What went wrong.
+    pub error: Option<ErrorReport>,
+    /// How long the evaluation took.
+    pub seconds: f64,
+}
+
+/// An error, ready to be shown and ready to be tested.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorReport {
+    /// Such as `ShapeError`; `KeyboardInterrupt` after an interrupt.
+    pub kind: String,
+    /// One sentence or more.
+    pub message: String,
+    /// The line where it happened, counted from 1.
+    pub line: Option<usize>,
+    /// The column where it happened, in characters counted from 1.
+    pub column: Option<usize>,
+    /// Message, snippet, caret, help and call stack as plain text.
+    pub plain: String,
+    /// The same with ANSI colours.
+    pub coloured: String,
+}
+
+impl ErrorReport {
+    /// The kind of an evaluation that the user stopped.
+    pub const INTERRUPT: &str = "KeyboardInterrupt";
+
+    /// Whether the user stopped the evaluation.
+    pub fn is_interrupt(&self) -> bool {
+        self.kind == Self::INTERRUPT
+    }
+
+    /// A report of `kind` that has no place in a script.
+    pub fn without_place(kind: &str, message: &str) -> Self {
+        ErrorReport {
+            kind: kind.to_owned(),
+            message: message.to_owned(),
+            plain: format!("{kind}: {message}"),
+            coloured: format!("\x1b[1;31m{kind}\x1b[0m: {message}"),
+            ..ErrorReport::default()
+        }
+    }
+}
+
+/// The state of one progress bar.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Which bar.
+    pub id: u64,
+    /// Its label.
+    pub desc: String,
+    /// Steps done.
+    pub done: u64,
+    /// Steps in all, where known.
+    pub total: Option<u64>,
+    /// What stands behind the bar, such as `loss=0.31`.
+    pub postfix: String,
+    /// Seconds since it began.
+    pub seconds: f64,
+    /// Whether it has ended.
+    pub finished: bool,
+}
+
+/// One thing that may stand at the cursor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Completion {
+    /// What is inserted in place of the word at the cursor.
+    pub text: String,
+    /// What it is: `function`, `namespace`, `variable`, `method`, `keyword`, …
+    pub kind: String,
+    /// Its signature or type, for display beside it.
+    pub detail: Option<String>,
+}

@@ -1,0 +1,96 @@
+//! What a front end asks of the engine.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// One message to the engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "request")]
+pub enum Request {
+    /// The first message: who runs what, within which limits. Answered by [`Event::Ready`].
+    ///
+    /// [`Event::Ready`]: crate::Event::Ready
+    Configure(Configure),
+    /// Runs a script or a cell. Answered by [`Event::Done`].
+    ///
+    /// [`Event::Done`]: crate::Event::Done
+    Evaluate {
+        /// Comes back in the answer.
+        id: u64,
+        /// What tracebacks call it: a path, or a name such as `<stdin>` or `cell 3`.
+        source_name: String,
+        /// The script.
+        code: String,
+    },
+    /// Asks for the documentation of a function, operator or type by its dotted name. Answered by
+    /// [`Event::Documentation`].
+    ///
+    /// [`Event::Documentation`]: crate::Event::Documentation
+    Doc {
+        /// Comes back in the answer.
+        id: u64,
+        /// Such as `torch.linalg.svd` or `nn.Linear`.
+        name: String,
+    },
+    /// Asks what may follow the text before the cursor. Answered by [`Event::Completions`].
+    ///
+    /// [`Event::Completions`]: crate::Event::Completions
+    Complete {
+        /// Comes back in the answer.
+        id: u64,
+        /// The cell as it stands.
+        code: String,
+        /// Where the cursor is in `code`, in bytes.
+        cursor: usize,
+    },
+    /// Stops what runs and what waits, as Ctrl-C does. In one process `flambeau_engine_interrupt` does
+    /// the same at once; this is for transports that only carry messages.
+    Interrupt,
+    /// Ends the session after what was asked before. Answered by [`Event::Stopped`].
+    ///
+    /// [`Event::Stopped`]: crate::Event::Stopped
+    Shutdown,
+}
+
+/// What the engine must know before the first cell.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Configure {
+    /// The torch that was found, such as `2.11.0+cu130`.
+    pub torch_version: String,
+    /// The environment's folder, where one was found.
+    pub environment: Option<PathBuf>,
+    /// The arguments after the script's own name.
+    pub args: Vec<String>,
+    /// Where relative imports start; the working directory if absent.
+    pub script_dir: Option<PathBuf>,
+    /// What the script may reach.
+    pub permissions: Permissions,
+    /// When the script is ended.
+    pub limits: Limits,
+}
+
+/// What a script may reach outside the engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permissions {
+    /// Whether files, processes, environment, Python and custom CUDA code are denied, but for what the
+    /// other fields allow. When false the other fields mean nothing.
+    pub sandbox: bool,
+    /// Files and folders that may be read, with all that is below them.
+    pub allow_read: Vec<PathBuf>,
+    /// Files and folders that may be written, with all that is below them.
+    pub allow_write: Vec<PathBuf>,
+    /// Whether Python may be used; whoever has Python has everything.
+    pub allow_python: bool,
+}
+
+/// Limits that end a script with a `LimitError`; absent means none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Seconds of wall clock for one evaluation.
+    pub max_seconds: Option<f64>,
+    /// Bytes that tensors and script values may hold together.
+    pub max_memory: Option<u64>,
+    /// Operations of the script's own code.
+    pub max_operations: Option<u64>,
+}

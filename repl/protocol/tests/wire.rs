@@ -1,0 +1,85 @@
+//! The messages as they stand on the wire: a change here is a change of `ABI`.
+
+use flambeau_protocol::{
+    Configure, Done, ErrorReport, Event, Limits, Permissions, Progress, Request,
+};
+
+/// Asserts that `value` is written as `json` and read back from it.
+fn check<T>(value: &T, json: &str)
+where
+    T: serde::Serialize + for<'a> serde::Deserialize<'a> + PartialEq + std::fmt::Debug,
+{
+    assert_eq!(serde_json::to_string(value).expect("messages are plain data"), json);
+    assert_eq!(&serde_json::from_str::<T>(json).expect("messages are plain data"), value);
+}
+
+#[test]
+fn requests_are_tagged_by_name() {
+    check(
+        &Request::Evaluate { id: 7, source_name: "a.rhai".into(), code: "1 + 1".into() },
+        r#"{"request":"evaluate","id":7,"source_name":"a.rhai","code":"1 + 1"}"#,
+    );
+    check(
+        &Request::Doc { id: 1, name: "torch.add".into() },
+        r#"{"request":"doc","id":1,"name":"torch.add"}"#,
+    );
+    check(
+        &Request::Complete { id: 2, code: "torch.".into(), cursor: 6 },
+        r#"{"request":"complete","id":2,"code":"torch.","cursor":6}"#,
+    );
+    check(&Request::Interrupt, r#"{"request":"interrupt"}"#);
+    check(&Request::Shutdown, r#"{"request":"shutdown"}"#);
+}
+
+#[test]
+fn configure_holds_permissions_and_limits() {
+    let configure = Configure {
+        torch_version: "2.11.0".into(),
+        environment: Some("/env".into()),
+        args: vec!["--lr".into(), "0.1".into()],
+        script_dir: Some("/scripts".into()),
+        permissions: Permissions {
+            sandbox: true,
+            allow_read: vec!["/data".into()],
+            ..Permissions::default()
+        },
+        limits: Limits { max_seconds: Some(1.5), ..Limits::default() },
+    };
+    check(
+        &Request::Configure(configure),
+        concat!(
+            r#"{"request":"configure","torch_version":"2.11.0","environment":"/env","#,
+            r#""args":["--lr","0.1"],"script_dir":"/scripts","#,
+            r#""permissions":{"sandbox":true,"allow_read":["/data"],"allow_write":[],"#,
+            r#""allow_python":false},"#,
+            r#""limits":{"max_seconds":1.5,"max_memory":null,"max_operations":null}}"#,
+        ),
+    );
+}
+
+#[test]
+fn events_carry_their_data_beside_their_name() {
+    check(&Event::Ready, r#"{"event":"ready"}"#);
+    check(&Event::Stdout("a\n".into()), r#"{"event":"stdout","data":"a\n"}"#);
+    check(
+        &Event::Display(vec![("text/plain".into(), "x".into())]),
+        r#"{"event":"display","data":[["text/plain","x"]]}"#,
+    );
+    check(
+        &Event::Progress(Progress { id: 3, done: 4, total: Some(10), ..Progress::default() }),
+        concat!(
+            r#"{"event":"progress","data":{"id":3,"desc":"","done":4,"total":10,"#,
+            r#""postfix":"","seconds":0.0,"finished":false}}"#,
+        ),
+    );
+    check(
+        &Event::Done(Done { id: 7, result: Some("2".into()), error: None, seconds: 0.5 }),
+        r#"{"event":"done","data":{"id":7,"result":"2","error":null,"seconds":0.5}}"#,
+    );
+}
+
+#[test]
+fn an_interrupt_is_told_from_other_errors() {
+    assert!(ErrorReport::without_place(ErrorReport::INTERRUPT, "interrupted").is_interrupt());
+    assert!(!ErrorReport::without_place("ShapeError", "no").is_interrupt());
+}

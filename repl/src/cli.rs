@@ -1,0 +1,189 @@
+//! The command line: what can be asked of the program, and what its values may be.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use flambeau_protocol::{Limits, Permissions, TORCH_VERSION};
+
+/// A scripting runtime for PyTorch: Rhai over libtorch.
+#[derive(Debug, Parser)]
+#[command(name = "flambeau", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 the script ended with an error, 2 the script was not \
+begun (arguments, files, environment), 130 interrupted."
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub struct Shared {
+    /// The Python environment whose torch is used: its folder or its python.
+    ///
+    /// Without it: $VIRTUAL_ENV, .venv beside the script or above it, .venv beside the program or above
+    /// it, then python3 on PATH. `flambeau env` shows what is found and why.
+    #[arg(long, global = true, value_name = "PATH")]
+    pub env: Option<PathBuf>,
+    /// Whether errors are coloured; auto looks at the terminal and at $NO_COLOR.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a script.
+    Run(Run),
+    /// Print signature, description and an example of a function, operator or module.
+    Doc {
+        /// Such as torch.linalg.svd, nn.Linear or optim.AdamW.
+        name: String,
+    },
+    /// Show which Python and which torch would be used, and why.
+    Env,
+}
+
+/// Options of `flambeau run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The script; - reads it from standard input.
+    pub script: PathBuf,
+    /// Arguments for the script, which finds them in `args`.
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+    /// Deny files, processes, environment variables, Python and custom CUDA code.
+    #[arg(long, help_heading = "Limits")]
+    pub sandbox: bool,
+    /// Let a sandboxed script read this file or folder (may be repeated).
+    #[arg(long, value_name = "PATH", requires = "sandbox", help_heading = "Limits")]
+    pub allow_read: Vec<PathBuf>,
+    /// Let a sandboxed script read and write this file or folder (may be repeated).
+    #[arg(long, value_name = "PATH", requires = "sandbox", help_heading = "Limits")]
+    pub allow_write: Vec<PathBuf>,
+    /// Let a sandboxed script use Python, and with it everything.
+    #[arg(long, requires = "sandbox", help_heading = "Limits")]
+    pub allow_python: bool,
+    /// End the script after so many seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Limits")]
+    pub max_seconds: Option<f64>,
+    /// End the script when its tensors and values hold more bytes, such as 512M or 2G.
+    #[arg(long, value_name = "BYTES", value_parser = bytes, help_heading = "Limits")]
+    pub max_memory: Option<u64>,
+    /// End the script after so many operations of its own code.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..),
+        help_heading = "Limits")]
+    pub max_operations: Option<u64>,
+}
+
+impl Run {
+    /// What the script may reach.
+    pub fn permissions(&self) -> Permissions {
+        Permissions {
+            sandbox: self.sandbox,
+            allow_read: self.allow_read.clone(),
+            allow_write: self.allow_write.clone(),
+            allow_python: self.allow_python,
+        }
+    }
+
+    /// When the script is ended.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            max_seconds: self.max_seconds,
+            max_memory: self.max_memory,
+            max_operations: self.max_operations,
+        }
+    }
+}
+
+/// The package that must be installed.
+pub fn torch_requirement() -> String {
+    format!("torch=={TORCH_VERSION}")
+}
+
+/// A positive number of seconds, at most about 31 years.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value <= 1e9 => Ok(value),
+        _ => Err("expected a positive number of seconds, such as 2.5".to_owned()),
+    }
+}
+
+/// A positive number of bytes with an optional unit: K, M, G, T (powers of 1024), with or without `B` or
+/// `iB`.
+fn bytes(text: &str) -> Result<u64, String> {
+    let help = || "expected a positive number of bytes, such as 1073741824, 512M or 2G".to_owned();
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        "t" | "tb" | "tib" => 1 << 40,
+        _ => return Err(help()),
+    };
+    if let Ok(whole) = number.parse::<u64>() {
+        return whole.checked_mul(factor).filter(|&bytes| bytes > 0).ok_or_else(help);
+    }
+    let value = number.parse::<f64>().map_err(|_| help())? * factor as f64;
+    // Above 2^53 a fraction of a byte count says nothing.
+    if (1.0..9e15).contains(&value) { Ok(value as u64) } else { Err(help()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn byte_counts_take_units() {
+        assert_eq!(bytes("4096"), Ok(4096));
+        assert_eq!(bytes("512M"), Ok(512 << 20));
+        assert_eq!(bytes("2GiB"), Ok(2 << 30));
+        assert_eq!(bytes("1.5k"), Ok(1536));
+        for wrong in ["", "0", "-1", "1X", "G", "nan", "99999999999G"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn seconds_are_positive_and_finite() {
+        assert_eq!(seconds("2.5"), Ok(2.5));
+        for wrong in ["0", "-1", "inf", "nan", "ten", "1e300"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn options_after_the_script_are_the_programs_and_arguments_follow_two_dashes() {
+        let arguments =
+            Arguments::parse_from(["flambeau", "run", "a.rhai", "--sandbox", "--", "--lr", "1"]);
+        let Command::Run(run) = arguments.command else { panic!("not run") };
+        assert!(run.sandbox);
+        assert_eq!(run.args, ["--lr", "1"]);
+    }
+
+    #[test]
+    fn allowances_without_a_sandbox_are_refused() {
+        let wrong = ["flambeau", "run", "--allow-read=/data", "a.rhai"];
+        assert!(Arguments::try_parse_from(wrong).is_err());
+    }
+}

@@ -1,0 +1,118 @@
+//! Draws what the engine says: text on the two streams, progress bars, pictures as a line of text.
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+
+use flambeau_protocol::{ErrorReport, Event};
+
+use crate::cli::Color;
+use crate::progress::{Bars, Lines};
+use crate::signal;
+
+/// The terminal, or what stands in its place.
+pub struct Screen {
+    colored: bool,
+    progress: Mutex<Drawing>,
+}
+
+/// How progress is shown on standard error.
+enum Drawing {
+    /// Bars that move, on a terminal.
+    Bars(Bars),
+    /// A line from time to time, in a file or a pipe.
+    Lines(Lines),
+}
+
+impl Screen {
+    /// The screen of this process.
+    pub fn new(color: Color) -> Self {
+        let terminal = io::stderr().is_terminal();
+        let drawing = if terminal && !is_dumb() {
+            Drawing::Bars(Bars::default())
+        } else {
+            Drawing::Lines(Lines::default())
+        };
+        Screen { colored: is_colored(color, terminal), progress: Mutex::new(drawing) }
+    }
+
+    /// Draws one event. Text is written through, so that nothing is lost should the process die.
+    pub fn draw(&self, event: Event) {
+        let mut drawing = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Stdout(text) => drawing.aside(|| write(io::stdout().lock(), &text)),
+            Event::Stderr(text) => drawing.aside(|| write(io::stderr().lock(), &text)),
+            Event::Progress(bar) => match &mut *drawing {
+                Drawing::Bars(bars) => bars.update(&bar),
+                Drawing::Lines(lines) => {
+                    if let Some(line) = lines.update(&bar) {
+                        write(io::stderr().lock(), &line);
+                    }
+                }
+            },
+            Event::Display(bundle) => {
+                let plain = bundle.iter().find(|(mime, _)| mime == "text/plain");
+                if let Some((_, text)) = plain {
+                    drawing.aside(|| write(io::stdout().lock(), &format!("{text}\n")));
+                }
+            }
+            // Answers to requests are for whoever asked.
+            _ => {}
+        }
+    }
+
+    /// Shows what went wrong.
+    pub fn report(&self, error: &ErrorReport) {
+        let text = if self.colored { &error.coloured } else { &error.plain };
+        let mut drawing = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        drawing.aside(|| write(io::stderr().lock(), &format!("{}\n", text.trim_end())));
+    }
+
+    /// Takes down the bars that still stand.
+    pub fn finish(&self) {
+        if let Drawing::Bars(bars) =
+            &mut *self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            bars.finish();
+        }
+    }
+}
+
+impl Drawing {
+    /// Runs `write` while no bar is in the way.
+    fn aside(&mut self, write: impl FnOnce()) {
+        match self {
+            Drawing::Bars(bars) => bars.aside(write),
+            Drawing::Lines(_) => write(),
+        }
+    }
+}
+
+/// Writes and flushes.
+pub fn write(mut stream: impl Write, text: &str) {
+    match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => signal::broken_pipe(),
+        Err(error) => {
+            // Standard error may be what failed; there is nobody else to tell.
+            let _ = writeln!(io::stderr(), "flambeau: cannot write the output: {error}");
+            std::process::exit(1);
+        }
+    }
+}
+
+/// Whether errors are coloured; <https://no-color.org> for the variable.
+fn is_colored(color: Color, terminal: bool) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+            terminal && !refused && !is_dumb()
+        }
+    }
+}
+
+/// Whether the terminal can do no more than print.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}

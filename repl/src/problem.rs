@@ -1,0 +1,68 @@
+//! What keeps the program from running a script at all, each in one line that says what to do.
+
+use std::path::PathBuf;
+
+use flambeau_protocol::TORCH_VERSION;
+
+/// The codes that the program ends with.
+pub mod exit {
+    /// All went well.
+    pub const OK: u8 = 0;
+    /// The script ended with an error.
+    pub const SCRIPT: u8 = 1;
+    /// The script was never begun: wrong arguments, no script file, no usable environment.
+    pub const USAGE: u8 = 2;
+    /// The user pressed Ctrl-C.
+    pub const INTERRUPT: u8 = 130;
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The script cannot be read.
+    #[error("cannot read {}: {cause}", path.display())]
+    Script { path: PathBuf, cause: String },
+    /// What `--env` names is no environment.
+    #[error("--env {}: {cause}", path.display())]
+    NoSuchEnvironment { path: PathBuf, cause: String },
+    /// Nowhere is a Python environment.
+    #[error("no Python environment with torch {TORCH_VERSION} found; {mend}")]
+    NoEnvironment { mend: String },
+    /// The environment has no torch, or not the one that is needed.
+    #[error("{found} in {}; run: {mend}", prefix.display())]
+    WrongTorch { found: String, prefix: PathBuf, mend: String },
+    /// A library of torch cannot be opened.
+    #[error("cannot open {}: {cause}", path.display())]
+    Torch { path: PathBuf, cause: String },
+    /// The engine library is not where it should be.
+    #[error(
+        "the engine library {name} is not beside the program; looked for {tried}; \
+         build it with: cargo build --release"
+    )]
+    NoEngine { name: &'static str, tried: String },
+    /// The engine library cannot be opened.
+    #[error("cannot open the engine library {}: {cause}", path.display())]
+    Engine { path: PathBuf, cause: String },
+    /// Program and engine library are of different builds.
+    #[error(
+        "the engine library {} speaks version {found} of the messages and this program version \
+         {expected}; build both together with: cargo build --release", path.display()
+    )]
+    EngineVersion { path: PathBuf, found: u32, expected: u32 },
+    /// The engine gave up.
+    #[error("the engine cannot go on: {0}")]
+    EngineFailed(String),
+    /// Nothing has the name that was asked for.
+    #[error("nothing is called '{name}'")]
+    UnknownName { name: String },
+}
+
+impl Problem {
+    /// What the program ends with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Problem::EngineFailed(_) | Problem::UnknownName { .. } => exit::SCRIPT,
+            _ => exit::USAGE,
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Progress: bars on a terminal, lines elsewhere; one text for both.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use flambeau_protocol::Progress;
+
+/// How often a line is written where nothing can move.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+/// How often a bar is redrawn.
+const BAR_EVERY: Duration = Duration::from_millis(50);
+
+/// Bars on a terminal.
+#[derive(Default)]
+pub struct Bars {
+    all: MultiProgress,
+    bars: HashMap<u64, (ProgressBar, Instant)>,
+}
+
+impl Bars {
+    /// A bar begins, moves or ends; one that has ended stays as a line of text.
+    pub fn update(&mut self, state: &Progress) {
+        if state.finished {
+            if let Some((bar, _)) = self.bars.remove(&state.id) {
+                bar.finish_and_clear();
+                self.all.remove(&bar);
+            }
+            let line = line(state);
+            self.aside(|| eprintln!("{line}"));
+            return;
+        }
+        let now = Instant::now();
+        let (bar, drawn) = self.bars.entry(state.id).or_insert_with(|| {
+            let bar = ProgressBar::with_draw_target(state.total, ProgressDrawTarget::hidden());
+            bar.set_style(style(state.total.is_some()));
+            (self.all.add(bar), now)
+        });
+        if *drawn != now && now - *drawn < BAR_EVERY {
+            return;
+        }
+        *drawn = now;
+        bar.set_prefix(prefix(state));
+        bar.set_message(tail(state));
+        if let Some(total) = state.total {
+            bar.set_length(total);
+        }
+        bar.set_position(state.done);
+        bar.tick();
+    }
+
+    /// Runs `write` with the bars out of the way.
+    pub fn aside(&mut self, write: impl FnOnce()) {
+        if self.bars.is_empty() { write() } else { self.all.suspend(write) }
+    }
+
+    /// Leaves the bars that still stand as they are, and lets go of them.
+    pub fn finish(&mut self) {
+        for (_, (bar, _)) in self.bars.drain() {
+            bar.abandon();
+        }
+    }
+}
+
+/// `desc: 40%|████    | 40/100 [00:02<00:03, 19.8/s, loss=0.31]`, the middle as wide as there is room.
+fn style(has_total: bool) -> ProgressStyle {
+    let template = if has_total { "{prefix}|{wide_bar}|{msg}" } else { "{prefix}{msg}" };
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("█▉▊▋▌▍▎▏ ")
+}
+
+/// Lines where nothing can move.
+#[derive(Default)]
+pub struct Lines {
+    last: HashMap<u64, Instant>,
+}
+
+impl Lines {
+    /// The line to write now, if any: every few seconds and at the end.
+    pub fn update(&mut self, state: &Progress) -> Option<String> {
+        let due = match self.last.get(&state.id) {
+            Some(last) => last.elapsed() >= LINE_EVERY,
+            None => {
+                self.last.insert(state.id, Instant::now());
+                false
+            }
+        };
+        if !due && !state.finished {
+            return None;
+        }
+        if state.finished {
+            self.last.remove(&state.id);
+        } else {
+            self.last.insert(state.id, Instant::now());
+        }
+        Some(format!("{}\n", line(state)))
+    }
+}
+
+/// The whole state on one line, without a bar.
+fn line(state: &Progress) -> String {
+    let separator = if state.total.is_some() { " " } else { "" };
+    format!("{}{separator}{}", prefix(state), tail(state).trim_start())
+}
+
+/// The label and how much of it is done.
+fn prefix(state: &Progress) -> String {
+    let label = if state.desc.is_empty() { String::new() } else { format!("{}: ", state.desc) };
+    match state.total {
+        Some(0) => format!("{label}100%"),
+        Some(total) => format!("{label}{:3}%", state.done.min(total) * 100 / total),
+        None => label,
+    }
+}
+
+/// Counts, times, rate and what the script put behind them.
+fn tail(state: &Progress) -> String {
+    let rate = if state.seconds > 0.0 { state.done as f64 / state.seconds } else { 0.0 };
+    let mut inside = clock(state.seconds);
+    if let Some(total) = state.total {
+        let left = total.saturating_sub(state.done) as f64;
+        let eta = if rate > 0.0 { clock(left / rate) } else { "?".to_owned() };
+        inside = format!("{inside}<{eta}");
+    }
+    inside = format!("{inside}, {}", speed(rate));
+    if !state.postfix.is_empty() {
+        inside = format!("{inside}, {}", state.postfix);
+    }
+    match state.total {
+        Some(total) => format!(" {}/{total} [{inside}]", state.done),
+        None => format!("{} [{inside}]", state.done),
+    }
+}
+
+/// `MM:SS`, or `H:MM:SS` from an hour on.
+fn clock(seconds: f64) -> String {
+    // Casting saturates; a time beyond counting shows as a large one.
+    let seconds = seconds.max(0.0) as u64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes:02}:{seconds:02}")
+    }
+}
+
+/// Steps per second, or seconds per step where that is more than one.
+fn speed(rate: f64) -> String {
+    match rate {
+        rate if rate <= 0.0 => "?/s".to_owned(),
+        rate if rate < 1.0 => format!("{:.2} s each", 1.0 / rate),
+        rate if rate < 100.0 => format!("{rate:.2}/s"),
+        rate => format!("{rate:.0}/s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn half_way() -> Progress {
+        Progress {
+            id: 1,
+            desc: "train".into(),
+            done: 50,
+            total: Some(100),
+            postfix: "loss=0.31".into(),
+            seconds: 2.5,
+            finished: false,
+        }
+    }
+
+    #[test]
+    fn a_line_says_how_far_how_long_how_fast() {
+        assert_eq!(line(&half_way()), "train:  50% 50/100 [00:02<00:02, 20.00/s, loss=0.31]");
+    }
+
+    #[test]
+    fn without_a_total_there_is_no_share_and_no_end() {
+        let state = Progress { total: None, seconds: 100.0, ..half_way() };
+        assert_eq!(line(&state), "train: 50 [01:40, 2.00 s each, loss=0.31]");
+    }
+
+    #[test]
+    fn nothing_to_do_is_done() {
+        let state = Progress { total: Some(0), finished: true, ..Progress::default() };
+        assert_eq!(line(&state), "100% 0/0 [00:00<?, ?/s]");
+    }
+
+    #[test]
+    fn hours_are_shown_when_there_are_any() {
+        assert_eq!(clock(3.0 * 3600.0 + 61.9), "3:01:01");
+        assert_eq!(clock(f64::INFINITY).split(':').count(), 3);
+    }
+
+    #[test]
+    fn lines_come_seldom_and_at_the_end() {
+        let mut lines = Lines::default();
+        assert_eq!(lines.update(&half_way()), None);
+        assert_eq!(lines.update(&half_way()), None);
+        let end = Progress { finished: true, ..half_way() };
+        assert!(lines.update(&end).is_some());
+    }
+}

@@ -1,0 +1,74 @@
+//! Ctrl-C: the first stops the script, a second within a second ends the program.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGPIPE};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level;
+
+use crate::engine::Engine;
+use crate::problem::exit;
+
+/// How soon a second Ctrl-C must follow to mean "at once".
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What Ctrl-C is for at the moment.
+#[derive(Clone, Default)]
+pub struct Interrupts {
+    running: Arc<Mutex<Option<Arc<Engine>>>>,
+}
+
+impl Interrupts {
+    /// Takes Ctrl-C over. Until [`Interrupts::forward_to`] it ends the program.
+    ///
+    /// # Errors
+    /// What the system says when it refuses a handler or a thread.
+    pub fn watch() -> std::io::Result<Interrupts> {
+        let interrupts = Interrupts::default();
+        let mut signals = Signals::new([SIGINT])?;
+        std::thread::Builder::new().name("flambeau signals".to_owned()).spawn({
+            let interrupts = interrupts.clone();
+            move || {
+                let mut last: Option<Instant> = None;
+                for _ in signals.forever() {
+                    let again = last.is_some_and(|last| last.elapsed() < AGAIN);
+                    last = Some(Instant::now());
+                    if again || !interrupts.interrupt() {
+                        end();
+                    }
+                }
+            }
+        })?;
+        Ok(interrupts)
+    }
+
+    /// From now on Ctrl-C stops what this engine runs.
+    pub fn forward_to(&self, engine: &Arc<Engine>) {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(engine.clone());
+    }
+
+    /// Nothing runs any more: Ctrl-C ends the program again.
+    pub fn finished(&self) {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Interrupts what runs; false when nothing does.
+    fn interrupt(&self) -> bool {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().map(|engine| engine.interrupt()).is_some()
+    }
+}
+
+/// Ends the program without asking anybody: a script may hang inside a library.
+fn end() -> ! {
+    eprintln!();
+    low_level::exit(i32::from(exit::INTERRUPT))
+}
+
+/// Ends the program as one that knows nothing of pipes would: whoever read our output has gone.
+pub fn broken_pipe() -> ! {
+    let _ = low_level::emulate_default_handler(SIGPIPE);
+    // Only reached where the signal is blocked.
+    low_level::exit(128 + SIGPIPE)
+}

@@ -1,0 +1,30 @@
+//! From arguments to a running engine: environment, torch, engine library, session.
+
+use flambeau_protocol::{Configure, Event};
+
+use crate::engine::{self, Engine};
+use crate::environment::{Places, search};
+use crate::nvidia::{Driver, driver};
+use crate::problem::Problem;
+
+/// Finds the environment, opens what is needed and starts a session; `configure` gets torch's version and
+/// the environment's folder filled in.
+///
+/// # Errors
+/// Whatever stands in the way, in one line that says what to do.
+pub fn start(
+    places: Places<'_>,
+    configure: Configure,
+    on_event: impl Fn(Event) + Send + Sync + 'static,
+) -> Result<Engine, Problem> {
+    let library = engine::find_library()?;
+    let environment = search(places).result?;
+    let cuda = matches!(driver(), Driver::Present(_));
+    engine::open_torch(&environment.torch_lib, cuda)?;
+    let configure = Configure {
+        torch_version: environment.torch_version,
+        environment: Some(environment.python.prefix),
+        ..configure
+    };
+    Engine::start(&library, configure, on_event)
+}
