@@ -1,0 +1,44 @@
+# What is built and run. Every target may be called again at any time; the second time is quick.
+#
+#   make demo         train on real digits, from a fresh clone
+#   make test         everything that a submission must pass
+#   make build        the program and its engine library, target/release/
+#   make bench        this program beside Python
+#   make cuda-bundle  a folder that runs on another machine, dist/flambeau-cuda/
+#   make clean        remove what was built; .venv stays
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := build
+.PHONY: demo test build bench cuda-bundle clean environment tools
+
+CARGO ?= cargo
+export CARGO
+# .cargo/config.toml says where libtorch is; nobody else's shall be built against.
+unexport LIBTORCH LIBTORCH_LIB LIBTORCH_INCLUDE LIBTORCH_USE_PYTORCH
+
+tools:
+	@.ci/tools >/dev/null
+
+environment: tools
+	@.ci/environment
+
+build: environment
+	@$(CARGO) build --release --workspace
+
+demo: build
+	target/release/flambeau run notebooks/digits.rhai
+
+# One profile for all: libtorch's wrapper is compiled once.
+test: build
+	@.ci/test
+
+bench: build
+	@.venv/bin/python bench/bench.py
+
+cuda-bundle: build
+	@.ci/cuda-bundle
+
+clean:
+	rm -rf target dist
