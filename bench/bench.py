@@ -1,0 +1,231 @@
+#!/usr/bin/env python
+"""This program beside Python, on the same machine in the same run.
+
+    .venv/bin/python bench/bench.py [--quick] [--rows hello,ops] [--write]
+
+Each row runs both sides alternately (A B A B ...) and compares the medians. Rows that measure operators
+do so inside the scripts with their own clock, so that the start does not count. `--write` puts the table
+into BENCHMARKS.md.
+"""
+
+import argparse
+import datetime
+import os
+import pathlib
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BENCH = ROOT / "bench"
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+# One thread in both, so that neither is helped or hurt by how many cores are free.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+class Failed(Exception):
+    """A side that could not be run; the message says why."""
+
+
+@dataclass
+class Row:
+    """One line of the table."""
+
+    name: str
+    group: str
+    key: str
+    unit: str
+    scale: float
+    most: float | None
+    ours: list = field(default_factory=list)
+    peer: list = field(default_factory=list)
+
+
+def rows():
+    """Targets are those of the design; digits has none."""
+    return [
+        Row("hello: start to end", "hello", "seconds", "ms", 1e3, 0.18),
+        Row("hello: peak memory", "hello", "memory", "MB", 1e-6, 0.6),
+        Row("`a * b`, 4 elements, in a loop", "ops", "multiply", "ns", 1, 0.8),
+        Row("`a + b`, 4 elements, in a loop", "ops", "add", "ns", 1, 0.8),
+        Row("chain of ten mixed small ops, per op", "ops", "chain", "ns", 1, 0.8),
+        Row("MLP training step, 64→128→10, batch 32, AdamW", "step", "step", "µs", 1e-3, 0.75),
+        Row("digits, the training as a whole", "digits", "seconds", "ms", 1e3, None),
+    ]
+
+
+@dataclass
+class Group:
+    """Rows that one pair of scripts measures."""
+
+    ours: pathlib.Path
+    peer: pathlib.Path
+    runs: int
+    quick: int
+    env: dict
+    same_output: bool = False
+
+
+GROUPS = {
+    "hello": Group(BENCH / "hello.rhai", BENCH / "hello.py", 15, 3, {}, same_output=True),
+    "ops": Group(BENCH / "ops.rhai", BENCH / "ops.py", 7, 2, ONE_THREAD),
+    "step": Group(BENCH / "step.rhai", BENCH / "step.py", 7, 2, ONE_THREAD),
+    "digits": Group(ROOT / "notebooks/digits.rhai", BENCH / "digits.py", 5, 1, ONE_THREAD),
+}
+
+
+def run(command, env):
+    """Runs to the end; returns what it printed and what was measured."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    output = process.stdout.read().decode(errors="replace")
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        reason = (output.strip().splitlines() or ["no output"])[-1]
+        name = pathlib.Path(command[-1]).name
+        raise Failed(f"{name} ended with {process.returncode}: {reason}")
+    # Linux counts in KiB, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    measured = {"seconds": seconds, "memory": usage.ru_maxrss * unit}
+    for name, number in re.findall(r"^(\w+) ([\d.eE+-]+)$", output, re.MULTILINE):
+        measured[name] = float(number)
+    return output, measured
+
+
+def measure(group, program, quick, chosen):
+    """Fills the rows of one group: one run of each that does not count, then A B A B."""
+    ours = [program, "run", str(group.ours)]
+    peer = [sys.executable, str(group.peer)]
+    text, _ = run(ours, group.env)
+    other, _ = run(peer, group.env)
+    if group.same_output and text != other:
+        raise Failed(f"{group.ours.name} printed {text!r}, {group.peer.name} printed {other!r}")
+    for _ in range(group.quick if quick else group.runs):
+        for side, command in [("ours", ours), ("peer", peer)]:
+            _, measured = run(command, group.env)
+            for row in chosen:
+                if row.key not in measured:
+                    raise Failed(f"{pathlib.Path(command[-1]).name} printed no line '{row.key} NUMBER'")
+                getattr(row, side).append(measured[row.key] * row.scale)
+
+
+def figure(values, unit):
+    """Median, and the least and the most."""
+    middle = statistics.median(values)
+    digits = 0 if middle >= 100 else 1 if middle >= 10 else 2
+    return f"{middle:.{digits}f} {unit} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+
+
+def line(row, problem):
+    if problem:
+        return f"| {row.name} | not measured: {problem} | | | | no |"
+    ratio = statistics.median(row.ours) / statistics.median(row.peer)
+    most = f"{row.most:.2f} ×" if row.most else "–"
+    holds = "–" if row.most is None else "yes" if ratio <= row.most else "**no**"
+    return f"| {row.name} | {figure(row.ours, row.unit)} | {figure(row.peer, row.unit)} | {ratio:.2f} × | {most} | {holds} |"
+
+
+def processor():
+    try:
+        for text in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+            if text.startswith("model name"):
+                return text.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def header(program, machine, groups):
+    said = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+    version = (said.splitlines() or ["flambeau of an unknown version"])[0]
+    probe = "import torch; print(torch.__version__, torch.get_num_threads())"
+    found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True).stdout
+    torch, threads = (found.split() + ["?", "?"])[:2]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    counts = ", ".join(f"{name} {count}" for name, count in groups)
+    return [
+        f"- {datetime.date.today().isoformat()}, {machine}: {processor()}, {os.cpu_count()} cores,"
+        f" {memory:.0f} GiB, {platform.system()} {platform.release()}.",
+        f"- {version}; Python {platform.python_version()} with torch {torch}."
+        f" One thread on both sides (libtorch's default here: {threads}), hello with the default.",
+        f"- Medians (least–most) of alternating runs: {counts}.",
+    ]
+
+
+def write(lines):
+    path = ROOT / "BENCHMARKS.md"
+    text = path.read_text() if path.exists() else f"# Benchmarks\n\n{BEGIN}\n{END}\n"
+    if BEGIN not in text or END not in text:
+        sys.exit(f"{path.name} has no markers {BEGIN} and {END}")
+    before, rest = text.split(BEGIN, 1)
+    after = rest.split(END, 1)[1]
+    beside = path.with_suffix(".tmp")
+    beside.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + after)
+    beside.replace(path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="few runs: a look, not a measurement")
+    parser.add_argument("--rows", default=",".join(GROUPS), help=f"some of {','.join(GROUPS)}")
+    parser.add_argument("--write", action="store_true", help="put the table into BENCHMARKS.md")
+    parser.add_argument("--program", default=str(ROOT / "target/release/flambeau"), metavar="PATH")
+    parser.add_argument("--machine", default=platform.machine(), help="a name for this machine")
+    options = parser.parse_args()
+    names = options.rows.split(",")
+    unknown = [name for name in names if name not in GROUPS]
+    if unknown:
+        parser.error(f"no rows {', '.join(unknown)}: choose from {', '.join(GROUPS)}")
+    if options.write and (options.quick or set(names) != set(GROUPS)):
+        parser.error("--write wants all rows in full: leave --quick and --rows out")
+    if not pathlib.Path(options.program).exists():
+        sys.exit(f"{options.program} is not there: build it with `cargo build --release`")
+    if subprocess.run([sys.executable, "-c", "import torch"], capture_output=True).returncode:
+        sys.exit(f"{sys.executable} has no torch: run this with .venv/bin/python")
+
+    table, problems, missed = [], [], []
+    measured = rows()
+    for name in names:
+        group = GROUPS[name]
+        chosen = [row for row in measured if row.group == name]
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        problem = None
+        try:
+            measure(group, options.program, options.quick, chosen)
+        except (Failed, OSError) as error:
+            problem = str(error)
+            problems.append(problem)
+        table += [line(row, problem) for row in chosen]
+        missed += [row.name for row, text in zip(chosen, table[-len(chosen) :]) if "**no**" in text]
+    counts = [(name, GROUPS[name].quick if options.quick else GROUPS[name].runs) for name in names]
+    lines = [
+        *header(options.program, options.machine, counts),
+        "",
+        "| what | flambeau | Python | ratio | at most | holds |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *table,
+    ]
+    print("\n".join(lines))
+    for name in missed:
+        print(f"above its target: {name}", file=sys.stderr)
+    if problems:
+        sys.exit(1)
+    if options.write:
+        write(lines)
+
+
+if __name__ == "__main__":
+    main()
