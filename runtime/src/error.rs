@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use rhai::{Dynamic, EvalAltResult, Position};
+use rhai::{Dynamic, Position};
 
 /// `Result` of everything that a script can make fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -6,6 +6,7 @@
 //! BAD: registering a closure with the Rhai engine, because it has no keywords, no defaults and no help.
 
 use std::any::TypeId;
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use rhai::{Array, Dynamic, FnPtr, Map};
@@ -368,8 +369,8 @@ impl<'a> Args<'a> {
     }
 }
 
-/// A function whose schema has been read.
+/// A declared function with its schema, which is read on first use.
 pub(crate) struct Declared {
     pub function: Function,
-    pub schema: Rc<Schema>,
+    pub schema: OnceCell<Rc<Schema>>,
 }

@@ -154,8 +154,6 @@ impl From<tch::Kind> for Dtype {
             K::Float8e4m3fn => 24,
             K::Float8e5m2fnuz => 25,
             K::Float8e4m3fnuz => 26,
-            K::QUInt4x2 => 16,
-            K::QUInt2x4 => 17,
             #[allow(unreachable_patterns)]
             _ => 6,
         })

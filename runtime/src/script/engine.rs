@@ -1,0 +1,407 @@
+//! Sets a Rhai engine up: types, operators, indexing, iteration, display, hooks and limits.
+
+use std::any::TypeId;
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use rhai::{
+    AST, ASTNode, Array, Blob, Dynamic, Engine, EvalAltResult, Expr, FnPtr, ImmutableString, Map,
+    Module, NativeCallContext, Position, Stmt,
+};
+
+use super::context::Context;
+use super::dispatch;
+use super::errors::{self, to_rhai};
+use super::event::Event;
+use super::function::Items;
+use super::index::{self, NewAxis, Slice};
+use super::state::State;
+use super::sugar::{CALL, ERROR_OF, SHARE};
+use super::value::{Complex, Namespace, Results};
+use super::{display, operators};
+use crate::error::{Error, Result};
+use crate::torch::{Device, Dtype, Generator, Layout, MemoryFormat, Tensor, shim};
+
+type Native<'a, 'b> = &'a mut [&'b mut Dynamic];
+type RhaiResult<T> = std::result::Result<T, Box<EvalAltResult>>;
+
+/// Names that Rhai itself gives a meaning.
+const RESERVED: &[&str] = &[
+    "print", "debug", "type_of", "eval", "Fn", "call", "curry", "is_shared", "is_def_var",
+    "is_def_fn", "to_string", "to_debug", CALL, SHARE, ERROR_OF,
+];
+
+/// The most arguments that a call can have.
+const MOST_ARGUMENTS: usize = 16;
+
+/// A new engine with everything registered that does not depend on a script.
+pub(crate) fn new(state: &Rc<State>) -> Engine {
+    let mut engine = Engine::new();
+    engine.set_max_expr_depths(256, 256);
+    engine.set_max_call_levels(state.limits.call_levels());
+    engine.set_fast_operators(true);
+    if let Some(operations) = state.limits.operations {
+        engine.set_max_operations(operations);
+    }
+    if state.limits.memory.is_some() {
+        // One value cannot outgrow the limit between two checks.
+        let bytes = state.limits.memory.unwrap_or(0) as usize;
+        engine.set_max_string_size(bytes.max(1));
+        engine.set_max_array_size((bytes / size_of::<Dynamic>()).max(1));
+        engine.set_max_map_size((bytes / 64).max(1));
+    }
+    types(&mut engine, state);
+    operators::register(&mut engine);
+    indexing(&mut engine, state);
+    iteration(&mut engine, state);
+    displaying(&mut engine, state);
+    hooks(&mut engine, state);
+    calls(&mut engine, state);
+    super::syntax::register(&mut engine);
+    engine
+}
+
+fn types(engine: &mut Engine, state: &Rc<State>) {
+    engine
+        .register_type_with_name::<Tensor>("Tensor")
+        .register_type_with_name::<Namespace>("namespace")
+        .register_type_with_name::<Dtype>("dtype")
+        .register_type_with_name::<Device>("device")
+        .register_type_with_name::<Layout>("layout")
+        .register_type_with_name::<MemoryFormat>("memory_format")
+        .register_type_with_name::<Generator>("Generator")
+        .register_type_with_name::<Complex>("complex")
+        .register_type_with_name::<Results>("results")
+        .register_type_with_name::<Slice>("slice")
+        .register_type_with_name::<NewAxis>("newaxis")
+        .register_type_with_name::<Error>("Error");
+    macro_rules! equality {
+        ($($ty:ty),*) => {$(
+            engine.register_fn("==", |a: $ty, b: $ty| a == b);
+            engine.register_fn("!=", |a: $ty, b: $ty| a != b);
+        )*};
+    }
+    equality!(Dtype, Device, Layout, MemoryFormat, Complex);
+    // A device compares with the text that names it, as in PyTorch.
+    engine.register_fn("==", |a: Device, b: &str| Device::parse(b).is_ok_and(|b| a == b));
+    engine.register_fn("!=", |a: Device, b: &str| Device::parse(b).is_ok_and(|b| a != b));
+    for object in state.types.values() {
+        (object.register)(engine);
+    }
+}
+
+/// Type ids of everything that has attributes besides maps.
+fn holders(state: &State) -> Vec<TypeId> {
+    let mut ids = vec![
+        TypeId::of::<Tensor>(),
+        TypeId::of::<Namespace>(),
+        TypeId::of::<Results>(),
+        TypeId::of::<Error>(),
+        TypeId::of::<Dtype>(),
+        TypeId::of::<Device>(),
+        TypeId::of::<Complex>(),
+        TypeId::of::<Generator>(),
+    ];
+    ids.extend(state.types.values().map(|object| (object.id)()));
+    ids
+}
+
+fn raise<T>(ctx: &NativeCallContext<'_>, result: Result<T>) -> RhaiResult<T> {
+    result.map_err(|error| to_rhai(error, ctx.call_position()))
+}
+
+/// `x[i]`, `x[i] = v`, and attributes whose name was not seen at compile time.
+fn indexing(engine: &mut Engine, state: &Rc<State>) {
+    let any = dispatch::dynamic_id();
+    for id in holders(state) {
+        let held = state.clone();
+        engine.register_raw_fn("index$get$", [id, any], move |native: NativeCallContext<'_>, args: Native<'_, '_>| {
+            let ctx = Context::new(&native, held.clone());
+            raise(&native, get_index(args[0], args[1], &ctx))
+        });
+        let held = state.clone();
+        engine.register_raw_fn("index$set$", [id, any, any], move |native: NativeCallContext<'_>, args: Native<'_, '_>| {
+            let ctx = Context::new(&native, held.clone());
+            let new = std::mem::take(args[2]);
+            let index = std::mem::take(args[1]);
+            raise(&native, set_index(args[0], &index, new, &ctx))
+        });
+    }
+}
+
+fn get_index(value: &Dynamic, index: &Dynamic, ctx: &Context<'_>) -> Result<Dynamic> {
+    if let Some(object) = dispatch::object_type(value, &ctx.state) {
+        if let Ok(name) = index.as_immutable_string_ref()
+            && let Ok(found) = dispatch::get_attribute(value, name.as_str(), ctx)
+        {
+            return Ok(found);
+        }
+        return (object.index)(value, index, ctx);
+    }
+    if let Ok(name) = index.as_immutable_string_ref()
+        && name.as_str() != "..."
+    {
+        return dispatch::get_attribute(value, name.as_str(), ctx);
+    }
+    if let Some(tensor) = value.read_lock::<Tensor>() {
+        return index::get(&tensor, index).map(Dynamic::from).map_err(|mut error| {
+            error.operands.push(format!("self: {}", tensor.describe()));
+            error
+        });
+    }
+    if let Some(results) = value.read_lock::<Results>() {
+        let n = results.values.len() as i64;
+        let i = index.as_int().map_err(|_| Error::type_("results are indexed by int or name"))?;
+        let at = if i < 0 { i + n } else { i };
+        return usize::try_from(at)
+            .ok()
+            .and_then(|at| results.values.get(at).cloned())
+            .ok_or_else(|| Error::index(format!("index {i} is out of range for {n} results")));
+    }
+    Err(Error::type_(format!("a {} cannot be indexed", super::convert::type_name(value))))
+}
+
+fn set_index(value: &mut Dynamic, index: &Dynamic, new: Dynamic, ctx: &Context<'_>) -> Result<()> {
+    if let Some(object) = dispatch::object_type(value, &ctx.state).copied() {
+        if let Ok(name) = index.as_immutable_string_ref()
+            && ctx.state.properties.contains_key(format!("{}.{}", object.name, name.as_str()).as_str())
+        {
+            return dispatch::set_attribute(value, name.as_str(), new, ctx);
+        }
+        return match (object.set_index)(value, index, new.clone(), ctx) {
+            Err(error) => match index.as_immutable_string_ref() {
+                Ok(name) if (object.set_attribute)(value, name.as_str(), new, ctx)? => Ok(()),
+                _ => Err(error),
+            },
+            done => done,
+        };
+    }
+    if let Ok(name) = index.as_immutable_string_ref()
+        && name.as_str() != "..."
+    {
+        return dispatch::set_attribute(value, name.as_str(), new, ctx);
+    }
+    if let Some(tensor) = value.read_lock::<Tensor>() {
+        return index::set(&tensor, index, &new).map_err(|mut error| {
+            error.operands.push(format!("self: {}", tensor.describe()));
+            error
+        });
+    }
+    Err(Error::type_(format!("items of a {} cannot be set", super::convert::type_name(value))))
+}
+
+fn as_items(items: Items) -> Box<dyn Iterator<Item = RhaiResult<Dynamic>>> {
+    Box::new(items.map(|item| item.map_err(|error| to_rhai(error, Position::NONE))))
+}
+
+/// `for x in …`
+fn iteration(engine: &mut Engine, state: &Rc<State>) {
+    let mut module = Module::new();
+    module.set_iter_result(TypeId::of::<Tensor>(), |value| match value.try_cast::<Tensor>() {
+        Some(tensor) => match unbind(&tensor) {
+            Ok(items) => as_items(Box::new(items.into_iter().map(|t| Ok(Dynamic::from(t))))),
+            Err(error) => as_items(Box::new(std::iter::once(Err(error)))),
+        },
+        None => Box::new(std::iter::empty()),
+    });
+    module.set_iter_result(TypeId::of::<Results>(), |value| {
+        let values = value.try_cast::<Results>().map(|results| results.values).unwrap_or_default();
+        Box::new(values.into_iter().map(Ok))
+    });
+    for object in state.types.values().copied() {
+        module.set_iter_result((object.id)(), move |value| match (object.iterate)(&value) {
+            Some(Ok(items)) => as_items(items),
+            Some(Err(error)) => as_items(Box::new(std::iter::once(Err(error)))),
+            None => as_items(Box::new(std::iter::once(Err(Error::type_(format!(
+                "a {} cannot be iterated over",
+                object.name
+            )))))),
+        });
+    }
+    engine.register_global_module(module.into());
+}
+
+/// The slices of the first dimension.
+fn unbind(tensor: &Tensor) -> Result<Vec<Tensor>> {
+    if shim::dim(tensor) == 0 {
+        return Err(Error::type_("a tensor without dimensions cannot be iterated over"));
+    }
+    Ok(tensor.f_unbind(0)?.into_iter().map(Tensor::from).collect())
+}
+
+/// `print`, string forms and interpolation.
+fn displaying(engine: &mut Engine, state: &Rc<State>) {
+    let mut ids = holders(state);
+    ids.extend([
+        TypeId::of::<Array>(),
+        TypeId::of::<Map>(),
+        TypeId::of::<Blob>(),
+        TypeId::of::<FnPtr>(),
+        TypeId::of::<Layout>(),
+        TypeId::of::<MemoryFormat>(),
+    ]);
+    for id in ids {
+        for name in ["print", "to_string", "debug", "to_debug"] {
+            let held = state.clone();
+            engine.register_raw_fn(name, [id], move |_: NativeCallContext<'_>, args: Native<'_, '_>| {
+                Ok(ImmutableString::from(display::nested(args[0], &held)))
+            });
+        }
+    }
+    let held = state.clone();
+    engine.on_print(move |text| held.emit(Event::Stdout(format!("{text}\n"))));
+    let held = state.clone();
+    engine.on_debug(move |text, _, position| {
+        let place = if position.is_none() { String::new() } else { format!("{position}: ") };
+        held.emit(Event::Stderr(format!("{place}{text}\n")));
+    });
+}
+
+/// Names that no scope knows, functions that nobody registered, and the pulse that can stop a script.
+fn hooks(engine: &mut Engine, state: &Rc<State>) {
+    let held = state.clone();
+    #[allow(deprecated)]
+    engine.on_var(move |name, index, ctx| {
+        // A known place in the scope: nothing to resolve.
+        if index != 0 || ctx.scope().contains(name) {
+            return Ok(None);
+        }
+        if let Some(cell) = held.globals.borrow().get(name) {
+            return Ok(Some(cell.flatten_clone()));
+        }
+        Ok(held.resolve_name(name))
+    });
+    let held = state.clone();
+    #[allow(deprecated)]
+    engine.on_missing_function(move |name, args, _, _| {
+        // Rhai asks after any error of a call: answer only for what is not registered.
+        if RESERVED.contains(&name) || held.is_registered(name, args.len()) || name.contains('$') {
+            return Ok(None);
+        }
+        match Context::current(|ctx| dispatch::call_name(name, args, ctx)) {
+            Ok(value) => Ok(Some(value)),
+            // Rhai's own message knows the types of its own functions better.
+            Err(error) if error.kind == crate::error::Kind::Name && !owns(args) => {
+                let _ = error;
+                Ok(None)
+            }
+            Err(error) => Err(to_rhai(error, Position::NONE)),
+        }
+    });
+    let held = state.clone();
+    engine.on_progress(move |operations| {
+        if held.stop_requested() || (operations & 0x3ff == 0 && held.check_due()) {
+            return held.check().err().map(|error| Dynamic::from(errors::Stop(error)));
+        }
+        None
+    });
+}
+
+/// Whether the first argument is one of ours.
+fn owns(args: &[&mut Dynamic]) -> bool {
+    args.first().is_some_and(|first| first.is::<Tensor>() || first.is::<Namespace>())
+}
+
+/// `f(x)` for values, and the helpers of the sugar.
+fn calls(engine: &mut Engine, state: &Rc<State>) {
+    let any = dispatch::dynamic_id();
+    for arity in 1..=MOST_ARGUMENTS {
+        let held = state.clone();
+        engine.register_raw_fn(CALL, vec![any; arity], move |native: NativeCallContext<'_>, args: Native<'_, '_>| {
+            let (callable, rest) = match args.split_first_mut() {
+                Some((callable, rest)) => (callable, rest),
+                None => return Ok(Dynamic::UNIT),
+            };
+            let values: Vec<Dynamic> = rest.iter_mut().map(|arg| std::mem::take(*arg)).collect();
+            if let Some(function) = callable.read_lock::<FnPtr>() {
+                // The callee may replace the variable that holds it.
+                let function = function.clone();
+                let mut values = values;
+                return function.call_raw(&native, None, &mut values[..]);
+            }
+            let ctx = Context::new(&native, held.clone());
+            raise(&native, dispatch::call_value(callable, values, &ctx))
+        });
+    }
+    let held = state.clone();
+    engine.register_fn(SHARE, move |name: ImmutableString, closure: FnPtr| {
+        if let Some(cell) = closure.curry().first() {
+            held.globals.borrow_mut().insert(name, cell.clone());
+        }
+    });
+    engine.register_fn(ERROR_OF, errors::caught);
+}
+
+/// The names that a script calls and the properties that it reads or writes.
+#[derive(Default)]
+pub(crate) struct Mentioned {
+    calls: HashSet<(String, usize)>,
+    properties: HashSet<String>,
+}
+
+/// Collects them from a compiled script, so that they are found without the detour over an error.
+pub(crate) fn mentioned(ast: &AST) -> Mentioned {
+    let mut found = Mentioned::default();
+    ast.walk(&mut |path: &[ASTNode<'_>]| {
+        match path.last() {
+            Some(ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _))) => {
+                found.add_call(&call.name, call.args.len());
+            }
+            Some(ASTNode::Stmt(Stmt::FnCall(call, _))) => {
+                found.add_call(&call.name, call.args.len());
+            }
+            Some(ASTNode::Expr(Expr::Property(property, _))) => {
+                found.properties.insert(property.2.to_string());
+            }
+            _ => {}
+        }
+        true
+    });
+    found
+}
+
+impl Mentioned {
+    fn add_call(&mut self, name: &str, args: usize) {
+        // The receiver of a method is not among its arguments.
+        self.calls.insert((name.to_owned(), args));
+        self.calls.insert((name.to_owned(), args + 1));
+    }
+}
+
+/// Registers what a script mentions.
+pub(crate) fn register_mentioned(engine: &mut Engine, state: &Rc<State>, mentioned: Mentioned) {
+    let any = dispatch::dynamic_id();
+    for (name, arity) in mentioned.calls {
+        let word = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        if !word || RESERVED.contains(&name.as_str()) || arity > MOST_ARGUMENTS {
+            continue;
+        }
+        if !state.register(&name, arity) {
+            continue;
+        }
+        let held = state.clone();
+        let method = dispatch::CallSite::new(&name);
+        engine.register_raw_fn(name.as_str(), vec![any; arity], move |native: NativeCallContext<'_>, args: Native<'_, '_>| {
+            let ctx = Context::new(&native, held.clone());
+            raise(&native, method.call(args, &ctx))
+        });
+    }
+    for name in mentioned.properties {
+        if !state.register(&format!("get${name}"), 1) {
+            continue;
+        }
+        let held = state.clone();
+        let property = name.clone();
+        engine.register_raw_fn(format!("get${name}"), [any], move |native: NativeCallContext<'_>, args: Native<'_, '_>| {
+            let ctx = Context::new(&native, held.clone());
+            raise(&native, dispatch::get_attribute(args[0], &property, &ctx))
+        });
+        let held = state.clone();
+        let property = name.clone();
+        engine.register_raw_fn(format!("set${name}"), [any, any], move |native: NativeCallContext<'_>, args: Native<'_, '_>| {
+            let ctx = Context::new(&native, held.clone());
+            let new = std::mem::take(args[1]);
+            raise(&native, dispatch::set_attribute(args[0], &property, new, &ctx))
+        });
+    }
+}

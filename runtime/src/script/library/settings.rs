@@ -1,0 +1,145 @@
+//! Switches of the whole process: dtypes, threads, printing, grad modes.
+
+use rhai::Dynamic;
+
+use crate::error::Error;
+use crate::script::function::Function;
+use crate::torch::{Dtype, PrintOptions, shim};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function {
+        schema: "torch.get_default_dtype() -> ScalarType",
+        doc: "The dtype of new float tensors.",
+        example: "print(torch.get_default_dtype());",
+        call: |_| Ok(Dynamic::from(shim::default_dtype())),
+    },
+    Function {
+        schema: "torch.set_default_dtype(ScalarType d) -> None",
+        doc: "Sets the dtype of new float tensors: float16, bfloat16, float32 or float64.",
+        example: "torch.set_default_dtype(torch.float32);",
+        call: |args| {
+            let dtype = args.opt_dtype(0)?.ok_or_else(|| args.mismatch(0, "a dtype"))?;
+            if ![Dtype::FLOAT16, Dtype::BFLOAT16, Dtype::FLOAT32, Dtype::FLOAT64].contains(&dtype) {
+                return Err(Error::type_(format!(
+                    "only floating-point dtypes can be the default dtype, not {dtype}"
+                )));
+            }
+            shim::set_default_dtype(dtype)?;
+            args.ctx().state().print_options.borrow_mut().default_dtype = dtype;
+            Ok(Dynamic::UNIT)
+        },
+    },
+    Function {
+        schema: "torch.set_num_threads(int num) -> None",
+        doc: "How many threads an operator may use on the CPU.",
+        example: "torch.set_num_threads(1);",
+        call: |args| {
+            let threads = args.int(0)?;
+            if threads < 1 {
+                return Err(Error::value(format!("threads must be at least 1, not {threads}")));
+            }
+            tch::set_num_threads(threads as i32);
+            Ok(Dynamic::UNIT)
+        },
+    },
+    Function {
+        schema: "torch.get_num_threads() -> int",
+        doc: "How many threads an operator may use on the CPU.",
+        example: "print(torch.get_num_threads() >= 1);",
+        call: |_| Ok(Dynamic::from_int(i64::from(tch::get_num_threads()))),
+    },
+    Function {
+        schema: "torch.set_num_interop_threads(int num) -> None",
+        doc: "How many operators may run at once on the CPU; once, before any work.",
+        example: "",
+        call: |args| {
+            tch::set_num_interop_threads(args.int(0)? as i32);
+            Ok(Dynamic::UNIT)
+        },
+    },
+    Function {
+        schema: "torch.is_grad_enabled() -> bool",
+        doc: "Whether operations record a graph.",
+        example: "no_grad { print(torch.is_grad_enabled()); }",
+        call: |_| Ok(Dynamic::from_bool(shim::grad_enabled())),
+    },
+    Function {
+        schema: "torch.set_grad_enabled(bool mode) -> None",
+        doc: "Turns the recording of a graph on or off.",
+        example: "torch.set_grad_enabled(true);",
+        call: |args| {
+            shim::set_grad_enabled(args.bool(0)?);
+            Ok(Dynamic::UNIT)
+        },
+    },
+    Function {
+        schema: "torch.is_inference_mode_enabled() -> bool",
+        doc: "Whether inference mode is on.",
+        example: "inference_mode { print(torch.is_inference_mode_enabled()); }",
+        call: |_| Ok(Dynamic::from_bool(shim::inference_enabled())),
+    },
+    Function {
+        schema: "torch.is_anomaly_enabled() -> bool",
+        doc: "Whether autograd looks for NaN in gradients.",
+        example: "print(torch.is_anomaly_enabled());",
+        call: |_| Ok(Dynamic::from_bool(shim::anomaly_enabled())),
+    },
+    Function {
+        schema: "torch.autograd.set_detect_anomaly(bool mode) -> None",
+        doc: "Makes autograd look for NaN in gradients and name the forward that made them.",
+        example: "torch.autograd.set_detect_anomaly(false);",
+        call: |args| {
+            shim::set_anomaly(args.bool(0)?);
+            Ok(Dynamic::UNIT)
+        },
+    },
+    Function {
+        schema: "torch.set_printoptions(int? precision=None, int? threshold=None, int? edgeitems=None, \
+                 int? linewidth=None, str? profile=None, bool? sci_mode=None) -> None",
+        doc: "How tensors are printed. <https://pytorch.org/docs/stable/generated/torch.set_printoptions.html>",
+        example: "torch.set_printoptions(precision: 2);\nprint(torch.tensor([1.23456]));\ntorch.set_printoptions(profile: \"default\");",
+        call: |args| {
+            let mut options = args.ctx().state().print_options.borrow().clone();
+            match args.opt_str(4)?.as_deref() {
+                None => {}
+                Some("default") => {
+                    let default_dtype = options.default_dtype;
+                    options = PrintOptions { default_dtype, ..PrintOptions::default() };
+                }
+                Some("short") => {
+                    options.precision = 2;
+                    options.threshold = 1000;
+                    options.edgeitems = 2;
+                    options.linewidth = 80;
+                }
+                Some("full") => {
+                    options.precision = 4;
+                    options.threshold = usize::MAX;
+                    options.edgeitems = 3;
+                    options.linewidth = 80;
+                }
+                Some(other) => {
+                    return Err(Error::value(format!(
+                        "profile must be \"default\", \"short\" or \"full\", not {other:?}"
+                    )));
+                }
+            }
+            for (i, slot) in [
+                (0, &mut options.precision),
+                (1, &mut options.threshold),
+                (2, &mut options.edgeitems),
+                (3, &mut options.linewidth),
+            ] {
+                if let Some(value) = args.opt_int(i)? {
+                    *slot = usize::try_from(value)
+                        .map_err(|_| Error::value(format!("{value} must not be negative")))?;
+                }
+            }
+            if let Some(sci) = args.opt_bool(5)? {
+                options.sci_mode = Some(sci);
+            }
+            *args.ctx().state().print_options.borrow_mut() = options;
+            Ok(Dynamic::UNIT)
+        },
+    },
+];

@@ -1,0 +1,574 @@
+//! Calls an operator of libtorch with script values: finds the overload that fits, remembers how the
+//! arguments map onto it, and hands the values over.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::rc::Rc;
+
+use rhai::{Array, Dynamic, ImmutableString, Map};
+
+use super::bind::{argument_position, fit, is_number, unexpected_keyword};
+use super::convert;
+use super::value::{Complex, Results};
+use crate::error::{Error, Kind, Result};
+use crate::torch::shim::{self, Output, Value, tag};
+use crate::torch::{
+    Device, Dtype, Generator, Layout, MemoryFormat, Operator, Overload, Tensor, Type,
+};
+
+/// Where an argument of the schema comes from.
+#[derive(Clone, Debug)]
+enum Source {
+    Positional(usize),
+    /// All positional values from here on are one list of integers.
+    Gather(usize),
+    Keyword(ImmutableString),
+    Default,
+}
+
+/// A resolved call: which overload, and where its arguments come from.
+struct Plan {
+    overload: &'static Overload,
+    sources: Vec<Source>,
+    requires_grad: bool,
+    names: Rc<[String]>,
+}
+
+thread_local! {
+    /// Plans by the operator and the kinds of the arguments.
+    static PLANS: RefCell<HashMap<u64, Rc<Plan>>> = RefCell::new(HashMap::new());
+}
+
+/// Operators for which Python takes a number where the schema says tensor.
+fn numbers_as_tensors(name: &str) -> bool {
+    matches!(
+        name.trim_end_matches('_'),
+        "add" | "sub" | "subtract" | "mul" | "multiply" | "div" | "divide" | "true_divide"
+            | "floor_divide" | "remainder" | "fmod" | "bitwise_and" | "bitwise_or" | "bitwise_xor"
+            | "__and__" | "__or__" | "__xor__" | "eq" | "ne" | "lt" | "le" | "gt" | "ge"
+            | "pow" | "atan2" | "copysign" | "hypot" | "heaviside" | "clamp_max" | "clamp_min"
+            | "logical_and" | "logical_or" | "logical_xor" | "result_type" | "where"
+            | "masked_fill" | "xlogy" | "special_xlogy" | "fill"
+    )
+}
+
+/// Calls `operator`. A trailing map holds keyword arguments.
+///
+/// # Errors
+/// A `TypeError` when no overload fits, and whatever libtorch says.
+pub(crate) fn call(operator: &'static Operator, args: &mut [&mut Dynamic]) -> Result<Dynamic> {
+    let (n, keywords) = match args.last() {
+        Some(last) if last.is_map() => (args.len() - 1, last.read_lock::<Map>()),
+        _ => (args.len(), None),
+    };
+    let keywords = keywords.as_deref();
+    let positional = &args[..n];
+    let key = fingerprint(operator, positional, keywords);
+    let plan = match key.and_then(|key| PLANS.with(|plans| plans.borrow().get(&key).cloned())) {
+        Some(plan) => plan,
+        None => {
+            let plan = Rc::new(resolve(operator, positional, keywords)?);
+            if let Some(key) = key {
+                PLANS.with(|plans| plans.borrow_mut().insert(key, plan.clone()));
+            }
+            plan
+        }
+    };
+    execute(&plan, positional, keywords).map_err(|error| {
+        let mut error = error;
+        if error.operands.is_empty() {
+            error.operands = describe(&plan, positional, keywords);
+        }
+        error
+    })
+}
+
+/// A number for what decides the overload: the operator and the kinds of the values. `None` where
+/// values themselves decide.
+fn fingerprint(
+    operator: &'static Operator,
+    positional: &[&mut Dynamic],
+    keywords: Option<&Map>,
+) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    std::ptr::from_ref(operator).hash(&mut hasher);
+    for value in positional {
+        kind(value)?.hash(&mut hasher);
+    }
+    if let Some(keywords) = keywords {
+        for (name, value) in keywords {
+            name.as_str().hash(&mut hasher);
+            kind(value)?.hash(&mut hasher);
+            // `requires_grad: true` is part of the plan.
+            value.as_bool().ok().hash(&mut hasher);
+        }
+    }
+    Some(hasher.finish())
+}
+
+/// A small number for the kind of a value; `None` where kinds do not decide.
+fn kind(value: &Dynamic) -> Option<u8> {
+    if let Some(tensor) = value.read_lock::<Tensor>() {
+        // Tensors without dimensions may stand for numbers.
+        return Some(if shim::dim(&tensor) == 0 { 2 } else { 1 });
+    }
+    Some(match value.type_name() {
+        "i64" => 3,
+        "f64" => 4,
+        "bool" => 5,
+        "()" => 6,
+        "string" => 7,
+        "array" => {
+            let array = value.read_lock::<Array>()?;
+            match array.first() {
+                None => 8,
+                Some(first) if first.is_int() && array.iter().all(Dynamic::is_int) => 9,
+                Some(first)
+                    if first.is::<Tensor>() && array.iter().all(|item| item.is::<Tensor>()) =>
+                {
+                    10
+                }
+                Some(_) => return None,
+            }
+        }
+        _ if value.is::<Dtype>() => 11,
+        _ if value.is::<Device>() => 12,
+        _ if value.is::<Layout>() => 13,
+        _ if value.is::<MemoryFormat>() => 14,
+        _ if value.is::<Generator>() => 15,
+        _ if value.is::<Complex>() => 16,
+        _ => return None,
+    })
+}
+
+/// Finds the overload that fits best.
+fn resolve(
+    operator: &'static Operator,
+    positional: &[&mut Dynamic],
+    keywords: Option<&Map>,
+) -> Result<Plan> {
+    let wants_out = keywords.is_some_and(|map| map.contains_key("out"));
+    let numbers = numbers_as_tensors(operator.short_name());
+    let mut best: Option<(u32, Plan)> = None;
+    for overload in operator.overloads.iter().filter(|overload| overload.is_out == wants_out) {
+        if let Some((score, plan)) = plan(overload, positional, keywords, numbers)
+            && best.as_ref().is_none_or(|(least, _)| score < *least)
+        {
+            best = Some((score, plan));
+        }
+    }
+    best.map(|(_, plan)| plan).ok_or_else(|| mismatch(operator, positional, keywords))
+}
+
+/// How the arguments map onto `overload`, and how well.
+fn plan(
+    overload: &'static Overload,
+    positional: &[&mut Dynamic],
+    keywords: Option<&Map>,
+    numbers: bool,
+) -> Option<(u32, Plan)> {
+    let arguments = &overload.schema.arguments;
+    let mut sources = vec![Source::Default; arguments.len()];
+    let mut given = vec![false; arguments.len()];
+    let mut score = 0;
+    let places: Vec<usize> = (0..arguments.len()).filter(|&i| !arguments[i].keyword_only).collect();
+    for (i, value) in positional.iter().enumerate() {
+        if let Some(list) = overload.varargs
+            && let Some(at) = places.iter().position(|&place| place == list)
+            && i == at
+            && positional.len() > i + 1
+            && positional[i..].iter().all(|value| value.is_int())
+        {
+            sources[list] = Source::Gather(i);
+            given[list] = true;
+            break;
+        }
+        let &place = places.get(i)?;
+        // `self` of a method is a tensor, never a number.
+        let numbers = numbers && !(place == 0 && overload.schema.overload.is_empty());
+        score += fit(value, &arguments[place].ty, numbers)?;
+        sources[place] = Source::Positional(i);
+        given[place] = true;
+    }
+    let mut requires_grad = false;
+    for (name, value) in keywords.into_iter().flatten() {
+        if name == "requires_grad" && overload.is_factory {
+            requires_grad = value.as_bool().ok()?;
+            continue;
+        }
+        let place = argument_position(&overload.schema, name)?;
+        if given[place] {
+            return None;
+        }
+        score += fit(value, &arguments[place].ty, numbers)?;
+        sources[place] = Source::Keyword(name.as_str().into());
+        given[place] = true;
+    }
+    for (i, argument) in arguments.iter().enumerate() {
+        if !given[i] && argument.default.is_none() {
+            return None;
+        }
+    }
+    let names = overload.schema.returns.iter().map(|(_, name)| name.clone()).collect();
+    Some((score, Plan { overload, sources, requires_grad, names }))
+}
+
+/// The error for arguments that no overload takes.
+fn mismatch(operator: &Operator, positional: &[&mut Dynamic], keywords: Option<&Map>) -> Error {
+    let found: Vec<String> = positional
+        .iter()
+        .map(|value| convert::type_name(value))
+        .chain(
+            keywords
+                .into_iter()
+                .flatten()
+                .map(|(name, value)| format!("{name}: {}", convert::type_name(value))),
+        )
+        .collect();
+    let overloads: Vec<&Overload> = operator.overloads.iter().filter(|o| !o.is_out).collect();
+    // One overload: say which keyword is unknown.
+    if let (Some(keywords), [only]) = (keywords, overloads.as_slice())
+        && let Some(unknown) = keywords.keys().find(|name| {
+            argument_position(&only.schema, name).is_none()
+                && !(name.as_str() == "requires_grad" && only.is_factory)
+        })
+    {
+        return unexpected_keyword(&only.schema, unknown);
+    }
+    let signatures: Vec<String> = overloads.iter().map(|o| o.schema.to_string()).collect();
+    Error::type_(format!(
+        "{}() does not take these arguments: ({})",
+        operator.short_name(),
+        found.join(", ")
+    ))
+    .help(match signatures.len() {
+        0 => "it has only overloads that write to `out: tensor`".to_owned(),
+        1 => signatures[0].clone(),
+        _ => format!("one of\n  {}", signatures.join("\n  ")),
+    })
+}
+
+/// What the values look like, for errors of libtorch: `self: float32[2, 3]`.
+fn describe(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>) -> Vec<String> {
+    let mut operands = Vec::new();
+    for (argument, source) in plan.overload.schema.arguments.iter().zip(&plan.sources) {
+        let value: &Dynamic = match source {
+            Source::Positional(i) => positional[*i],
+            Source::Keyword(name) => match keywords.and_then(|map| map.get(name.as_str())) {
+                Some(value) => value,
+                None => continue,
+            },
+            _ => continue,
+        };
+        if let Some(tensor) = value.read_lock::<Tensor>() {
+            operands.push(format!("{}: {}", argument.name, tensor.describe()));
+        } else if let Some(list) = value.read_lock::<Array>()
+            && list.first().is_some_and(|item| item.is::<Tensor>())
+        {
+            let items: Vec<String> = list
+                .iter()
+                .filter_map(convert::tensor)
+                .take(4)
+                .map(|tensor| tensor.describe())
+                .collect();
+            operands.push(format!("{}: [{}]", argument.name, items.join(", ")));
+        }
+    }
+    operands
+}
+
+/// What the values of a call point to, kept until the call is over.
+#[derive(Default)]
+struct Keep {
+    ints: Vec<Vec<i64>>,
+    floats: Vec<Vec<f64>>,
+    bools: Vec<Vec<u8>>,
+    pointers: Vec<Vec<*const torch_sys::C_tensor>>,
+    values: Vec<Vec<Value>>,
+    tensors: Vec<Tensor>,
+    texts: Vec<ImmutableString>,
+    generators: Vec<Generator>,
+}
+
+fn execute(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>) -> Result<Dynamic> {
+    let arguments = &plan.overload.schema.arguments;
+    let mut keep = Keep::default();
+    let mut values = [Value { tag: tag::DEFAULT, len: 0, a: 0, b: 0 }; 24];
+    let mut many;
+    let values: &mut [Value] = if arguments.len() <= values.len() {
+        &mut values[..arguments.len()]
+    } else {
+        many = vec![values[0]; arguments.len()];
+        &mut many
+    };
+    for ((slot, argument), source) in values.iter_mut().zip(arguments).zip(&plan.sources) {
+        *slot = match source {
+            Source::Default => continue,
+            Source::Positional(i) => pass(positional[*i], &argument.ty, &mut keep)?,
+            Source::Keyword(name) => {
+                let value = keywords.and_then(|map| map.get(name.as_str()));
+                match value {
+                    Some(value) => pass(value, &argument.ty, &mut keep)?,
+                    None => continue,
+                }
+            }
+            Source::Gather(from) => {
+                let list = positional[*from..].iter().filter_map(|v| v.as_int().ok()).collect();
+                int_list(list, &mut keep)
+            }
+        };
+    }
+    let mut first = Dynamic::UNIT;
+    let mut more: Array = Array::new();
+    let mut count = 0;
+    shim::call(plan.overload.handle, values, |output| {
+        let value = convert::from_output(output);
+        if count == 0 {
+            first = value;
+        } else {
+            if count == 1 {
+                more.push(std::mem::take(&mut first));
+            }
+            more.push(value);
+        }
+        count += 1;
+    })?;
+    if plan.requires_grad
+        && let Some(tensor) = first.read_lock::<Tensor>()
+    {
+        // In place on the autograd metadata of a fresh leaf.
+        let _ = tensor.tch().f_requires_grad_(true)?;
+    }
+    if count <= 1 {
+        return Ok(first);
+    }
+    Ok(Dynamic::from(Results {
+        name: plan.overload.schema.short_name().into(),
+        names: plan.names.clone(),
+        values: more,
+    }))
+}
+
+fn int_list(list: Vec<i64>, keep: &mut Keep) -> Value {
+    let value = Value {
+        tag: tag::INT_LIST,
+        len: list.len() as u32,
+        a: list.as_ptr() as i64,
+        b: 0,
+    };
+    keep.ints.push(list);
+    value
+}
+
+/// One value in the form that the shim takes.
+fn pass(value: &Dynamic, ty: &Type, keep: &mut Keep) -> Result<Value> {
+    let simple = |tag, a| Value { tag, len: 0, a, b: 0 };
+    let wrong = || Error::type_(format!("expected {ty}, found {}", convert::type_name(value)));
+    if value.is_unit() {
+        return Ok(simple(tag::NONE, 0));
+    }
+    Ok(match ty.required() {
+        Type::Tensor => {
+            if let Some(tensor) = value.read_lock::<Tensor>() {
+                let pointer = tensor.as_ptr() as i64;
+                // The handle may be replaced while C++ runs callbacks: keep one of our own only
+                // where the value is shared with closures.
+                if value.is_shared() {
+                    keep.tensors.push(tensor.clone());
+                    let own = keep.tensors.last().map_or(pointer, |t| t.as_ptr() as i64);
+                    simple(tag::TENSOR, own)
+                } else {
+                    simple(tag::TENSOR, pointer)
+                }
+            } else {
+                keep.tensors.push(number_tensor(value).ok_or_else(wrong)??);
+                simple(tag::TENSOR, keep.tensors[keep.tensors.len() - 1].as_ptr() as i64)
+            }
+        }
+        Type::Int => simple(tag::INT, convert::int(value).ok_or_else(wrong)?),
+        Type::Float => {
+            simple(tag::FLOAT, convert::float(value).ok_or_else(wrong)?.to_bits() as i64)
+        }
+        Type::Bool => simple(tag::BOOL, i64::from(value.as_bool().map_err(|_| wrong())?)),
+        Type::Scalar | Type::Complex => scalar(value).ok_or_else(wrong)?,
+        Type::Str => {
+            let text = value.clone().into_immutable_string().map_err(|_| wrong())?;
+            let passed = Value {
+                tag: tag::STRING,
+                len: text.len() as u32,
+                a: text.as_ptr() as i64,
+                b: 0,
+            };
+            keep.texts.push(text);
+            passed
+        }
+        Type::Dtype => simple(tag::INT, i64::from(convert::dtype(value).ok_or_else(wrong)?.0)),
+        Type::Device => {
+            let device = convert::device(value).ok_or_else(wrong)??;
+            check_device(device)?;
+            Value { tag: tag::DEVICE, len: 0, a: i64::from(device.kind), b: i64::from(device.index) }
+        }
+        Type::Layout => {
+            let layout = value.read_lock::<Layout>().map(|layout| layout.0);
+            simple(tag::INT, i64::from(layout.ok_or_else(wrong)?))
+        }
+        Type::MemoryFormat => {
+            let format = value.read_lock::<MemoryFormat>().map(|format| format.0);
+            simple(tag::INT, i64::from(format.ok_or_else(wrong)?))
+        }
+        Type::Generator => {
+            let generator = value.read_lock::<Generator>().map(|generator| generator.clone());
+            let generator = generator.ok_or_else(wrong)?;
+            let pointer = generator.as_ptr() as i64;
+            keep.generators.push(generator);
+            simple(tag::GENERATOR, pointer)
+        }
+        Type::List(inner, size) => return pass_list(value, inner, *size, keep),
+        _ => return Err(wrong()),
+    })
+}
+
+/// A list in the form that the shim takes; one value stands for a list of it.
+fn pass_list(value: &Dynamic, inner: &Type, size: Option<usize>, keep: &mut Keep) -> Result<Value> {
+    let wrong =
+        || Error::type_(format!("expected a list of {inner}, found {}", convert::type_name(value)));
+    let items = match convert::items(value) {
+        Some(items) => items,
+        None => vec![value.clone(); size.unwrap_or(1).max(1)],
+    };
+    // libtorch itself widens a list of one where the schema gives a size.
+    let len = items.len() as u32;
+    Ok(match inner.required() {
+        Type::Int => {
+            let list = items.iter().map(convert::int).collect::<Option<Vec<i64>>>();
+            int_list(list.ok_or_else(wrong)?, keep)
+        }
+        Type::Float => {
+            let list: Vec<f64> =
+                items.iter().map(convert::float).collect::<Option<_>>().ok_or_else(wrong)?;
+            keep.floats.push(list);
+            let list = &keep.floats[keep.floats.len() - 1];
+            Value { tag: tag::FLOAT_LIST, len, a: list.as_ptr() as i64, b: 0 }
+        }
+        Type::Bool => {
+            let list: Vec<u8> = items
+                .iter()
+                .map(|item| item.as_bool().ok().map(u8::from))
+                .collect::<Option<_>>()
+                .ok_or_else(wrong)?;
+            keep.bools.push(list);
+            let list = &keep.bools[keep.bools.len() - 1];
+            Value { tag: tag::BOOL_LIST, len, a: list.as_ptr() as i64, b: 0 }
+        }
+        Type::Tensor => {
+            let mut pointers = Vec::with_capacity(items.len());
+            for item in &items {
+                if item.is_unit() && inner.is_optional() {
+                    pointers.push(std::ptr::null());
+                } else {
+                    let tensor = convert::tensor(item).ok_or_else(wrong)?;
+                    pointers.push(tensor.as_ptr());
+                    keep.tensors.push(tensor);
+                }
+            }
+            let tag = if inner.is_optional() { tag::OPT_TENSOR_LIST } else { tag::TENSOR_LIST };
+            keep.pointers.push(pointers);
+            let list = &keep.pointers[keep.pointers.len() - 1];
+            Value { tag, len, a: list.as_ptr() as i64, b: 0 }
+        }
+        Type::Scalar => {
+            let list: Vec<Value> =
+                items.iter().map(scalar).collect::<Option<_>>().ok_or_else(wrong)?;
+            keep.values.push(list);
+            let list = &keep.values[keep.values.len() - 1];
+            Value { tag: tag::SCALAR_LIST, len, a: list.as_ptr() as i64, b: 0 }
+        }
+        Type::Str => {
+            let mut list = Vec::with_capacity(items.len());
+            for item in items {
+                let text = item.into_immutable_string().map_err(|_| wrong())?;
+                list.push(Value {
+                    tag: tag::STRING,
+                    len: text.len() as u32,
+                    a: text.as_ptr() as i64,
+                    b: 0,
+                });
+                keep.texts.push(text);
+            }
+            keep.values.push(list);
+            let list = &keep.values[keep.values.len() - 1];
+            Value { tag: tag::STRING_LIST, len, a: list.as_ptr() as i64, b: 0 }
+        }
+        _ => return Err(wrong()),
+    })
+}
+
+/// A number in the form that the shim takes.
+pub(crate) fn scalar(value: &Dynamic) -> Option<Value> {
+    let simple = |tag, a, b| Value { tag, len: 0, a, b };
+    if let Ok(int) = value.as_int() {
+        return Some(simple(tag::INT, int, 0));
+    }
+    if let Ok(float) = value.as_float() {
+        return Some(simple(tag::FLOAT, float.to_bits() as i64, 0));
+    }
+    if let Ok(bool) = value.as_bool() {
+        return Some(simple(tag::BOOL, i64::from(bool), 0));
+    }
+    if let Some(complex) = value.read_lock::<Complex>() {
+        return Some(simple(
+            tag::COMPLEX,
+            complex.re.to_bits() as i64,
+            complex.im.to_bits() as i64,
+        ));
+    }
+    let tensor = value.read_lock::<Tensor>()?;
+    if shim::dim(&tensor) != 0 {
+        return None;
+    }
+    Some(match shim::item(&tensor).ok()? {
+        Output::Int(int) => simple(tag::INT, int, 0),
+        Output::Float(float) => simple(tag::FLOAT, float.to_bits() as i64, 0),
+        Output::Bool(bool) => simple(tag::BOOL, i64::from(bool), 0),
+        Output::Complex(re, im) => simple(tag::COMPLEX, re.to_bits() as i64, im.to_bits() as i64),
+        _ => return None,
+    })
+}
+
+/// A tensor without dimensions that holds a number, in the dtype that PyTorch infers.
+pub(crate) fn number_tensor(value: &Dynamic) -> Option<Result<Tensor>> {
+    if !is_number(value) {
+        return None;
+    }
+    let dtype = if value.is_int() {
+        Dtype::INT64
+    } else if value.is_bool() {
+        Dtype::BOOL
+    } else if value.is_float() {
+        crate::torch::default_dtype()
+    } else if crate::torch::default_dtype() == Dtype::FLOAT64 {
+        Dtype::COMPLEX128
+    } else {
+        Dtype::COMPLEX64
+    };
+    let operator = crate::torch::operator("aten", "scalar_tensor")?;
+    let mut options = Map::new();
+    options.insert("dtype".into(), Dynamic::from(dtype));
+    let (mut value, mut options) = (value.clone(), Dynamic::from_map(options));
+    Some(call(operator, &mut [&mut value, &mut options]).and_then(|tensor| {
+        convert::tensor(&tensor).ok_or_else(|| Error::type_("scalar_tensor gave no tensor"))
+    }))
+}
+
+/// An error in one line for a device that this machine does not have.
+pub(crate) fn check_device(device: Device) -> Result<()> {
+    if device.kind == 1 && !crate::torch::cuda_built() {
+        return Err(Error::new(
+            Kind::Device,
+            "no CUDA device: there is no NVIDIA driver on this machine",
+        )
+        .help("use device \"cpu\", or test torch.cuda.is_available() first"));
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! `+ - * / % ** @ == …` between tensors and numbers, without the detour over names and schemas: these
+//! run in the inner loop of scripts.
+
+use std::any::TypeId;
+
+use rhai::{Dynamic, Engine, NativeCallContext};
+
+use super::errors::to_rhai;
+use super::operator_call::scalar;
+use super::value::Complex;
+use crate::error::Result;
+use crate::torch::{Tensor, shim};
+
+/// Operators by the number that the shim gives them.
+const BINARY: &[(&str, i32)] = &[
+    ("+", 0),
+    ("-", 1),
+    ("*", 2),
+    ("/", 3),
+    ("%", 4),
+    ("**", 5),
+    ("@", 6),
+    ("==", 7),
+    ("!=", 8),
+    ("<", 9),
+    ("<=", 10),
+    (">", 11),
+    (">=", 12),
+    ("&", 13),
+    ("|", 14),
+    ("^", 15),
+    ("<<", 16),
+    (">>", 17),
+];
+
+type Native<'a, 'b> = &'a mut [&'b mut Dynamic];
+
+/// Registers all operators.
+pub(crate) fn register(engine: &mut Engine) {
+    let tensor = TypeId::of::<Tensor>();
+    let numbers =
+        [TypeId::of::<i64>(), TypeId::of::<f64>(), TypeId::of::<bool>(), TypeId::of::<Complex>()];
+    for &(name, op) in BINARY {
+        engine.register_raw_fn(name, [tensor, tensor], move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
+            raise(&ctx, args, |args| between(op, args[0], args[1]))
+        });
+        // `a += b` rebinds `a`: what another variable holds never changes.
+        let assign = format!("{name}=");
+        let assigns = op < 6 || op > 12;
+        if assigns {
+            engine.register_raw_fn(
+                assign.as_str(),
+                [tensor, tensor],
+                move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
+                    let value = raise(&ctx, args, |args| between(op, args[0], args[1]))?;
+                    rebind(args[0], value);
+                    Ok(())
+                },
+            );
+        }
+        if op == 6 {
+            continue;
+        }
+        for number in numbers {
+            engine.register_raw_fn(name, [tensor, number], move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
+                raise(&ctx, args, |args| with_number(op, args[0], args[1], false))
+            });
+            engine.register_raw_fn(name, [number, tensor], move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
+                raise(&ctx, args, |args| with_number(op, args[1], args[0], true))
+            });
+            if !assigns {
+                continue;
+            }
+            engine.register_raw_fn(
+                assign.as_str(),
+                [tensor, number],
+                move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
+                    let value =
+                        raise(&ctx, args, |args| with_number(op, args[0], args[1], false))?;
+                    rebind(args[0], value);
+                    Ok(())
+                },
+            );
+            engine.register_raw_fn(
+                assign.as_str(),
+                [number, tensor],
+                move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
+                    let value =
+                        raise(&ctx, args, |args| with_number(op, args[1], args[0], true))?;
+                    rebind(args[0], value);
+                    Ok(())
+                },
+            );
+        }
+    }
+    unary(engine, "-", |x| x.f_neg());
+    unary(engine, "!", |x| x.f_bitwise_not());
+    unary(engine, "+", |x| Ok(x.shallow_clone()));
+}
+
+fn unary(engine: &mut Engine, name: &str, run: fn(&tch::Tensor) -> std::result::Result<tch::Tensor, tch::TchError>) {
+    engine.register_raw_fn(name, [TypeId::of::<Tensor>()], move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
+        let outcome = match args[0].read_lock::<Tensor>() {
+            Some(tensor) => run(&tensor).map(Tensor::from).map_err(crate::error::Error::from),
+            None => Err(crate::error::Error::type_("a tensor is needed")),
+        };
+        outcome.map_err(|error| to_rhai(error, ctx.call_position()))
+    });
+}
+
+/// `a op b` between tensors.
+fn between(op: i32, a: &Dynamic, b: &Dynamic) -> Result<tch::Tensor> {
+    match (a.read_lock::<Tensor>(), b.read_lock::<Tensor>()) {
+        (Some(a), Some(b)) => shim::binary(op, &a, &b),
+        _ => Err(crate::error::Error::type_("two tensors are needed")),
+    }
+}
+
+/// `tensor op number`, or `number op tensor` where `reversed`.
+fn with_number(op: i32, tensor: &Dynamic, number: &Dynamic, reversed: bool) -> Result<tch::Tensor> {
+    match (tensor.read_lock::<Tensor>(), scalar(number)) {
+        (Some(tensor), Some(number)) => shim::binary_scalar(op, &tensor, number, reversed),
+        _ => Err(crate::error::Error::type_("a tensor and a number are needed")),
+    }
+}
+
+/// Runs an operator; an error gets the values of both sides and its position.
+fn raise(
+    ctx: &NativeCallContext<'_>,
+    args: Native<'_, '_>,
+    run: impl FnOnce(Native<'_, '_>) -> Result<tch::Tensor>,
+) -> std::result::Result<Tensor, Box<rhai::EvalAltResult>> {
+    match run(args) {
+        Ok(tensor) => Ok(Tensor::from(tensor)),
+        Err(mut error) => {
+            for (side, value) in [("left", &*args[0]), ("right", &*args[1])] {
+                if let Some(tensor) = value.read_lock::<Tensor>() {
+                    error.operands.push(format!("{side}: {}", tensor.describe()));
+                }
+            }
+            Err(to_rhai(error, ctx.call_position()))
+        }
+    }
+}
+
+/// Puts a new value into the variable that `slot` is.
+fn rebind(slot: &mut Dynamic, value: Tensor) {
+    if let Some(mut held) = slot.write_lock::<Tensor>() {
+        *held = value;
+        return;
+    }
+    *slot = Dynamic::from(value);
+}

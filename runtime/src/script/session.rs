@@ -1,0 +1,235 @@
+//! One session: evaluates cells, keeps their variables and functions, displays values.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use rhai::{AST, Dynamic, Engine, EvalAltResult, ImmutableString, Position, Scope};
+
+use super::context;
+use super::display;
+use super::engine;
+use super::errors;
+use super::event::Event;
+use super::function::Library;
+use super::limits::Limits;
+use super::permissions::Permissions;
+use super::report::Report;
+use super::state::{Interrupt, State};
+use super::sugar::{self, Desugared};
+use crate::error::{Error, Kind};
+
+/// What a session is made of.
+pub struct Options {
+    /// What scripts can use besides the operators of libtorch.
+    pub libraries: Vec<Library>,
+    /// What the sandbox allows; everything by default.
+    pub permissions: Permissions,
+    /// Limits of an evaluation; none by default.
+    pub limits: Limits,
+    /// What `args` is in scripts.
+    pub args: Vec<String>,
+    /// Where `import "file"` looks; the current folder by default.
+    pub script_dir: Option<PathBuf>,
+    /// Gets everything that a cell prints and shows.
+    pub output: Box<dyn Fn(Event)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            libraries: Vec::new(),
+            permissions: Permissions::default(),
+            limits: Limits::default(),
+            args: Vec::new(),
+            script_dir: None,
+            output: Box::new(|event| {
+                if let Event::Stdout(text) = event {
+                    use std::io::Write;
+                    // Nobody is left to tell when standard output is gone.
+                    let _ = std::io::stdout().write_all(text.as_bytes());
+                }
+            }),
+        }
+    }
+}
+
+/// The texts of what was evaluated, for error reports.
+pub(crate) type Sources = Rc<RefCell<HashMap<String, (String, Desugared)>>>;
+
+/// A session: an engine with its variables. It stays on the thread that made it.
+pub struct Session {
+    engine: Box<Engine>,
+    state: Rc<State>,
+    scope: Scope<'static>,
+    functions: HashSet<String>,
+    sources: Sources,
+}
+
+impl Session {
+    /// A session with an empty scope.
+    pub fn new(options: Options) -> Session {
+        let Options { mut libraries, permissions, limits, args, script_dir, output } = options;
+        let mut all = super::library::libraries();
+        all.append(&mut libraries);
+        if let Some(bytes) = limits.memory {
+            crate::torch::limit_memory(Some(bytes));
+        }
+        let state = Rc::new(State::new(&all, args, permissions, limits, output));
+        let sources = Sources::default();
+        let mut engine = Box::new(engine::new(&state));
+        engine.set_module_resolver(super::modules::Resolver::new(
+            script_dir,
+            state.clone(),
+            sources.clone(),
+        ));
+        Session { engine, state, scope: Scope::new(), functions: HashSet::new(), sources }
+    }
+
+    /// The handle that stops an evaluation from elsewhere.
+    pub fn interrupt_handle(&self) -> Interrupt {
+        self.state.interrupt()
+    }
+
+    /// Evaluates a cell; variables and functions stay for the next one.
+    ///
+    /// # Errors
+    /// A [`Report`] of the error that ended the cell. What the cell did before stays.
+    pub fn evaluate(&mut self, source: &str, code: &str) -> Result<Dynamic, Box<Report>> {
+        if let Some(at) = code.find('\0') {
+            return Err(self.refuse(source, code, at, "a script must not contain a NUL character"));
+        }
+        let names: HashSet<String> = self.scope.iter().map(|(name, ..)| name.to_owned()).collect();
+        let desugared = sugar::desugar(&self.engine, code, &names, &self.functions);
+        self.sources.borrow_mut().insert(source.to_owned(), (code.to_owned(), desugared.clone()));
+        let mut ast = match self.engine.compile(&desugared.text) {
+            Ok(ast) => ast,
+            Err(error) => {
+                let raised = EvalAltResult::ErrorParsing(*error.0, error.1);
+                return Err(Box::new(self.report(&raised, source)));
+            }
+        };
+        ast.set_source(source);
+        self.share_globals(&desugared);
+        engine::register_mentioned(&mut self.engine, &self.state, engine::mentioned(&ast));
+        self.adopt_functions(&ast);
+        self.state.begin();
+        let Session { engine, state, scope, .. } = self;
+        let outcome = context::enter(engine, state, || {
+            engine.eval_ast_with_scope::<Dynamic>(scope, &ast)
+        });
+        outcome.map_err(|error| Box::new(self.report(&error, source)))
+    }
+
+    /// Functions and closures of a cell can be called after it has ended: by later cells, by hooks.
+    fn adopt_functions(&mut self, ast: &AST) {
+        if ast.has_functions() {
+            for function in ast.iter_functions() {
+                self.functions.insert(function.name.to_owned());
+            }
+            self.engine.register_global_module(ast.shared_lib().clone());
+        }
+    }
+
+    /// Makes variables of earlier cells, which functions of this one read, shared with them.
+    fn share_globals(&mut self, desugared: &Desugared) {
+        for name in &desugared.free {
+            if let Some(value) = self.scope.get_mut(name) {
+                if !value.is_shared() {
+                    *value = std::mem::take(value).into_shared();
+                }
+                let cell = value.clone();
+                self.state.globals.borrow_mut().insert(ImmutableString::from(name.as_str()), cell);
+            }
+        }
+    }
+
+    fn report(&self, raised: &EvalAltResult, source: &str) -> Report {
+        let mut report = Report::new(raised, source, &|name, position| {
+            let sources = self.sources.borrow();
+            let (text, desugared) = sources.get(name)?;
+            Some((text.clone(), desugared.original(position)))
+        });
+        if matches!(errors::innermost(raised), EvalAltResult::ErrorTooManyOperations(_)) {
+            report.error = self.state.limits.operations_error();
+        }
+        if report.error.kind == Kind::Name {
+            self.suggest(&mut report.error);
+        }
+        report
+    }
+
+    /// Adds the nearest known variable to a `NameError` of Rhai's own.
+    fn suggest(&self, error: &mut Error) {
+        let Some(name) = error
+            .message
+            .strip_prefix("there is no variable '")
+            .and_then(|rest| rest.strip_suffix('\''))
+        else {
+            return;
+        };
+        let mut known: Vec<String> = self.scope.iter().map(|(name, ..)| name.to_owned()).collect();
+        known.extend(self.functions.iter().cloned());
+        known.extend(self.state.top_level_names());
+        if let Some(near) = super::near::nearest(name, known.iter().map(String::as_str)) {
+            error.help = Some(format!("did you mean '{near}'?"));
+        } else if super::dispatch::namespace_operator("torch", name).is_some() {
+            error.help = Some(format!("did you mean torch.{name}?"));
+        }
+    }
+
+    fn refuse(&self, source: &str, code: &str, at: usize, message: &str) -> Box<Report> {
+        let before = &code[..at];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        let mut error = Error::new(Kind::Syntax, message);
+        error.position = Position::new(line.min(65_535) as u16, column.min(65_535) as u16);
+        Box::new(Report {
+            error,
+            source: source.to_owned(),
+            text: code.to_owned(),
+            line,
+            column,
+            calls: Vec::new(),
+        })
+    }
+
+    /// What `print` shows of a value.
+    pub fn display(&self, value: &Dynamic) -> String {
+        display::display(value, &self.state)
+    }
+
+    /// The variables of the session: names and values, oldest first, shadowed ones left out.
+    pub fn variables(&self) -> Vec<(String, Dynamic)> {
+        let mut seen = HashSet::new();
+        let mut found: Vec<(String, Dynamic)> = Vec::new();
+        for (name, _, value) in self.scope.iter() {
+            if seen.insert(name.to_owned()) {
+                found.push((name.to_owned(), value));
+            }
+        }
+        found.reverse();
+        found
+    }
+
+    /// Sets a variable of the session.
+    pub fn set(&mut self, name: &str, value: Dynamic) {
+        self.scope.set_or_push(name, value);
+    }
+
+    /// The value of a variable.
+    pub fn get(&self, name: &str) -> Option<Dynamic> {
+        self.scope.get_value::<Dynamic>(name)
+    }
+
+    /// Signature, description and example of anything that has a name.
+    pub fn doc(&self, name: &str) -> Option<String> {
+        super::doc::doc(&self.state, name)
+    }
+
+    /// The state that native functions share.
+    pub fn state(&self) -> &Rc<State> {
+        &self.state
+    }
+}

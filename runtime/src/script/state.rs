@@ -1,0 +1,308 @@
+//! What a session shares with the native functions that it calls: the library's index, output,
+//! permissions, limits, the interrupt flag and the top-level names that functions read.
+
+use std::any::TypeId;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use rhai::{Dynamic, ImmutableString};
+
+use super::event::Event;
+use super::function::{Constant, Declared, Library, ObjectType, Property};
+use super::limits::Limits;
+use super::permissions::Permissions;
+use crate::error::{Error, Kind, Result};
+use crate::torch::{PrintOptions, Schema};
+
+/// Second names of namespaces, and the names that scripts find without a prefix.
+const NAMESPACE_ALIASES: &[(&str, &str)] = &[
+    ("F", "torch.nn.functional"),
+    ("torch.nn.functional", "torch.nn.functional"),
+    ("nn.functional", "torch.nn.functional"),
+    ("torch.nn", "nn"),
+    ("torch.optim", "optim"),
+    ("torch.utils.data", "data"),
+    ("torch.random", "torch"),
+    ("torch.functional", "torch"),
+];
+
+/// Namespaces that have operators but perhaps no declared function.
+const OPERATOR_NAMESPACES: &[&str] = &[
+    "torch",
+    "torch.linalg",
+    "torch.fft",
+    "torch.special",
+    "torch.sparse",
+    "torch.nested",
+    "torch.nn.functional",
+    "torch.ops",
+    "torch.utils",
+    "torch.autograd",
+    "torch.cuda",
+    "torch.backends",
+];
+
+/// Shared by the session and everything it calls on its thread.
+pub struct State {
+    pub(crate) functions: HashMap<String, Rc<Declared>>,
+    pub(crate) properties: HashMap<&'static str, Property>,
+    pub(crate) constants: HashMap<&'static str, Constant>,
+    pub(crate) types: HashMap<TypeId, ObjectType>,
+    namespaces: HashSet<String>,
+    /// The cells of top-level variables that functions read.
+    pub(crate) globals: RefCell<HashMap<ImmutableString, Dynamic>>,
+    /// What `args` is.
+    pub(crate) args: Vec<String>,
+    output: Box<dyn Fn(Event)>,
+    /// What the sandbox allows.
+    pub permissions: Permissions,
+    pub(crate) limits: Limits,
+    stop: Arc<AtomicU8>,
+    deadline: Cell<Option<Instant>>,
+    /// How tensors are printed.
+    pub print_options: RefCell<PrintOptions>,
+    /// Names and arities that the engine has registered for scripts.
+    registered: RefCell<HashSet<(String, usize)>>,
+    /// What names without a prefix mean, once asked.
+    names: RefCell<HashMap<String, Option<Dynamic>>>,
+}
+
+/// Stops a running evaluation from another thread or a signal handler.
+#[derive(Clone, Debug)]
+pub struct Interrupt(Arc<AtomicU8>);
+
+impl Interrupt {
+    /// Asks the evaluation to stop at the next operation; async-signal-safe.
+    pub fn interrupt(&self) {
+        self.0.store(1, Ordering::SeqCst);
+    }
+
+    /// Takes a request back that came when nothing ran.
+    pub fn clear(&self) {
+        self.0.store(0, Ordering::SeqCst);
+    }
+}
+
+impl State {
+    pub(crate) fn new(
+        libraries: &[Library],
+        args: Vec<String>,
+        permissions: Permissions,
+        limits: Limits,
+        output: Box<dyn Fn(Event)>,
+    ) -> State {
+        let mut state = State {
+            functions: HashMap::new(),
+            properties: HashMap::new(),
+            constants: HashMap::new(),
+            types: HashMap::new(),
+            namespaces: OPERATOR_NAMESPACES.iter().map(|name| (*name).to_owned()).collect(),
+            globals: RefCell::default(),
+            args,
+            output,
+            permissions,
+            limits,
+            stop: Arc::new(AtomicU8::new(0)),
+            deadline: Cell::new(None),
+            print_options: RefCell::default(),
+            registered: RefCell::default(),
+            names: RefCell::default(),
+        };
+        for library in libraries {
+            for make in library.types {
+                let object = make();
+                state.types.insert((object.id)(), object);
+            }
+        }
+        let type_names: HashSet<&str> =
+            state.types.values().map(|object| object.name).chain(super::dispatch::BUILT_IN_TYPES.iter().copied()).collect();
+        for library in libraries {
+            for function in library.functions {
+                // The name alone is needed now; the schema is read on first use.
+                let name = function.schema.split('(').next().unwrap_or("").trim();
+                state.add_namespace_of(name, &type_names);
+                state.functions.insert(name.to_owned(), Rc::new(Declared::new(*function)));
+            }
+            for property in library.properties {
+                state.properties.insert(property.name, *property);
+            }
+            for constant in library.constants {
+                state.add_namespace_of(constant.name, &type_names);
+                state.constants.insert(constant.name, *constant);
+            }
+        }
+        state
+    }
+
+    /// Makes every dotted prefix of `name` a namespace, unless it is a type.
+    fn add_namespace_of(&mut self, name: &str, types: &HashSet<&str>) {
+        let mut rest = name;
+        while let Some((prefix, _)) = rest.rsplit_once('.') {
+            if !types.contains(prefix) {
+                self.namespaces.insert(prefix.to_owned());
+            }
+            rest = prefix;
+        }
+    }
+
+    /// The namespace that `name` means, by its canonical name.
+    pub(crate) fn namespace(&self, name: &str) -> Option<String> {
+        let canonical = canonical(name);
+        if self.namespaces.contains(&canonical) {
+            return Some(canonical);
+        }
+        let operators = canonical.strip_prefix("torch.ops.")?;
+        crate::torch::namespaces().iter().any(|known| known == operators).then_some(canonical)
+    }
+
+    /// All names directly under a namespace: functions, constants and namespaces.
+    pub(crate) fn names_under(&self, namespace: &str) -> Vec<String> {
+        let prefix = format!("{namespace}.");
+        let mut names: Vec<String> = self
+            .functions
+            .keys()
+            .map(String::as_str)
+            .chain(self.constants.keys().copied())
+            .chain(self.namespaces.iter().map(String::as_str))
+            .filter_map(|name| name.strip_prefix(&prefix))
+            .filter(|rest| !rest.contains('.'))
+            .map(str::to_owned)
+            .collect();
+        names.extend(super::dispatch::operator_names_under(namespace));
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Names that scripts can use without a prefix.
+    pub(crate) fn top_level_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .namespaces
+            .iter()
+            .chain(self.functions.keys())
+            .filter(|name| !name.contains('.'))
+            .cloned()
+            .collect();
+        names.push("F".to_owned());
+        names.sort();
+        names
+    }
+
+    /// Remembers that the engine has `name` with `arity` arguments; whether that is new.
+    pub(crate) fn register(&self, name: &str, arity: usize) -> bool {
+        self.registered.borrow_mut().insert((name.to_owned(), arity))
+    }
+
+    /// Whether the engine has `name` with `arity` arguments.
+    pub(crate) fn is_registered(&self, name: &str, arity: usize) -> bool {
+        self.registered.borrow().contains(&(name.to_owned(), arity))
+    }
+
+    /// What a name without a prefix means.
+    pub(crate) fn resolve_name(self: &Rc<Self>, name: &str) -> Option<Dynamic> {
+        if let Some(known) = self.names.borrow().get(name) {
+            return known.clone();
+        }
+        let value = super::dispatch::top_level(self, name);
+        self.names.borrow_mut().insert(name.to_owned(), value.clone());
+        value
+    }
+
+    /// Whether a limit is set that must be looked at from time to time.
+    pub(crate) fn check_due(&self) -> bool {
+        self.limits.seconds.is_some() || self.limits.memory.is_some()
+    }
+
+    /// Hands an event to the front end.
+    pub(crate) fn emit(&self, event: Event) {
+        (self.output)(event);
+    }
+
+    /// The handle that stops an evaluation.
+    pub(crate) fn interrupt(&self) -> Interrupt {
+        Interrupt(self.stop.clone())
+    }
+
+    /// Starts the clock of an evaluation.
+    pub(crate) fn begin(&self) {
+        self.deadline.set(
+            self.limits
+                .seconds
+                .and_then(|seconds| Instant::now().checked_add(Duration::from_secs_f64(seconds))),
+        );
+    }
+
+    /// Whether somebody asked to stop: one relaxed load, for every operation of a script.
+    pub(crate) fn stop_requested(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether the time is up.
+    pub(crate) fn time_is_up(&self) -> bool {
+        self.deadline.get().is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// An error when the user pressed Ctrl-C or a limit was reached.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.stop_requested() {
+            self.stop.store(0, Ordering::SeqCst);
+            return Err(Error::new(Kind::Interrupt, "interrupted"));
+        }
+        if self.time_is_up() {
+            return Err(self.limits.time_error());
+        }
+        if let Some(limit) = self.limits.memory
+            && crate::memory::used() > limit
+        {
+            return Err(self.limits.memory_error());
+        }
+        Ok(())
+    }
+}
+
+/// The name by which a namespace or a name in it is declared.
+pub(crate) fn canonical(name: &str) -> String {
+    let mut name = name.to_owned();
+    // Longest prefix first; an alias may lead to another.
+    for _ in 0..3 {
+        let hit = NAMESPACE_ALIASES
+            .iter()
+            .filter(|(alias, target)| {
+                alias != target
+                    && (name == *alias
+                        || name.strip_prefix(alias).is_some_and(|rest| rest.starts_with('.')))
+            })
+            .max_by_key(|(alias, _)| alias.len());
+        if name == "torch.nn.functional" || name.starts_with("torch.nn.functional.") {
+            break;
+        }
+        match hit {
+            Some((alias, target)) => name = format!("{target}{}", &name[alias.len()..]),
+            None => break,
+        }
+    }
+    name
+}
+
+impl Declared {
+    pub(crate) fn new(function: super::function::Function) -> Declared {
+        Declared { function, schema: std::cell::OnceCell::new() }
+    }
+
+    /// The schema, read on first use. A text that is no schema is a fault of the library that a test
+    /// finds; it then takes any arguments.
+    pub(crate) fn schema(&self) -> &Rc<Schema> {
+        self.schema.get_or_init(|| {
+            Rc::new(Schema::parse(self.function.schema).unwrap_or_else(|_| Schema {
+                name: self.function.schema.to_owned(),
+                overload: String::new(),
+                arguments: Vec::new(),
+                returns: Vec::new(),
+            }))
+        })
+    }
+}

@@ -1,0 +1,58 @@
+//! Small values that scripts hold besides tensors: namespaces, complex numbers, named results.
+
+use std::fmt;
+use std::rc::Rc;
+
+use rhai::{Array, Dynamic};
+
+/// A dotted place where functions live, such as `torch.linalg`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace(pub Rc<str>);
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<namespace {}>", self.0)
+    }
+}
+
+/// A complex number: what `item()` of a complex tensor gives.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Complex {
+    /// The real part.
+    pub re: f64,
+    /// The imaginary part.
+    pub im: f64,
+}
+
+impl fmt::Display for Complex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({}{:+}j)", self.re, self.im)
+    }
+}
+
+/// Several results of one call, by name and by position: `r.values`, `r[0]`.
+#[derive(Clone)]
+pub struct Results {
+    /// What made them, for display.
+    pub name: Rc<str>,
+    /// One name per value; empty where the schema gives none.
+    pub names: Rc<[String]>,
+    /// The values.
+    pub values: Array,
+}
+
+impl Results {
+    /// The value called `name`.
+    pub fn get(&self, name: &str) -> Option<&Dynamic> {
+        self.names.iter().position(|known| known == name).and_then(|i| self.values.get(i))
+    }
+}
+
+impl IntoIterator for Results {
+    type Item = Dynamic;
+    type IntoIter = std::vec::IntoIter<Dynamic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.values.into_iter()
+    }
+}

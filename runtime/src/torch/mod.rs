@@ -1,0 +1,23 @@
+//! libtorch: the only code that touches it.
+
+pub(crate) mod autograd;
+mod dtype;
+mod format;
+mod message;
+mod native;
+mod operator;
+mod schema;
+pub(crate) mod shim;
+mod tensor;
+
+pub use dtype::{DTYPE_ALIASES, Device, Dtype, Layout, MemoryFormat};
+pub use format::{PrintOptions, format_tensor};
+pub use native::{NativeArgument, NativeOperator, set_grad};
+pub use operator::{Operator, Overload, namespaces, operator, operator_names};
+pub use schema::{Argument, Arity, Schema, Type};
+pub use shim::{
+    Generator, bytes, cuda_built, cuda_empty_cache, cuda_memory, cuda_reset_peak, default_dtype,
+    grad_enabled, grad_fn_name, inference_enabled, limit_memory, manual_seed, memory,
+    set_grad_enabled,
+};
+pub use tensor::Tensor;

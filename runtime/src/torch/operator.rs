@@ -1,0 +1,145 @@
+//! The table of libtorch's operators, read once from the dispatcher. Schemas stay text until their
+//! operator is first used: parsing all 3,200 would cost more than the rest of the start.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{OnceLock, RwLock};
+
+use super::schema::{Arity, Schema, Type};
+use super::shim::{self, Handle};
+
+/// One overload of an operator.
+#[derive(Debug)]
+pub struct Overload {
+    /// Its signature.
+    pub schema: Schema,
+    /// Whether it writes into tensors given by keyword (`out=`).
+    pub is_out: bool,
+    /// Whether it takes `dtype`, `layout`, `device`, `pin_memory`: then scripts may say `requires_grad`.
+    pub is_factory: bool,
+    /// Whether its integers may be given without brackets: `x.view(2, 3)`.
+    pub varargs: Option<usize>,
+    pub(crate) handle: Handle,
+}
+
+impl Overload {
+    fn new(handle: Handle, text: &str) -> Option<Overload> {
+        let schema = Schema::parse(text).ok()?;
+        let is_out = schema.arguments.iter().any(|a| a.mutated && a.keyword_only);
+        let is_factory =
+            schema.arguments.iter().any(|a| a.name == "pin_memory" && a.keyword_only);
+        let mut positional =
+            schema.arguments.iter().enumerate().filter(|(_, a)| !a.keyword_only && a.arity == Arity::One);
+        let first = positional.next();
+        // Python gathers integers when the list is the only argument besides `self`.
+        let list = match first {
+            Some((_, argument)) if argument.name == "self" => positional.next(),
+            other => other,
+        };
+        let varargs = match (list, positional.next()) {
+            (Some((i, argument)), None) => match argument.ty.required() {
+                Type::List(inner, None) if **inner == Type::Int => Some(i),
+                _ => None,
+            },
+            _ => None,
+        };
+        Some(Overload { schema, is_out, is_factory, varargs, handle })
+    }
+}
+
+/// An operator: all overloads under one name.
+#[derive(Debug)]
+pub struct Operator {
+    /// The qualified name, such as `aten::sum`.
+    pub name: String,
+    /// Those without `out` first, in a stable order.
+    pub overloads: Vec<Overload>,
+}
+
+impl Operator {
+    /// The name without its namespace.
+    pub fn short_name(&self) -> &str {
+        self.name.rsplit("::").next().unwrap_or(&self.name)
+    }
+}
+
+/// An operator as the dispatcher gave it: schemas as text.
+struct Entry {
+    texts: Vec<(Handle, String)>,
+    parsed: OnceLock<&'static Operator>,
+}
+
+type Table = HashMap<String, Entry>;
+
+fn table() -> &'static RwLock<Table> {
+    static TABLE: OnceLock<RwLock<Table>> = OnceLock::new();
+    TABLE.get_or_init(|| RwLock::new(read()))
+}
+
+/// Reads the dispatcher.
+fn read() -> Table {
+    let mut table: Table = HashMap::with_capacity(4096);
+    for (handle, text) in shim::operators().unwrap_or_default() {
+        let full = text.split('(').next().unwrap_or("");
+        let name = match full.split_once("::") {
+            Some((namespace, rest)) => {
+                format!("{namespace}::{}", rest.split('.').next().unwrap_or(rest))
+            }
+            None => continue,
+        };
+        table
+            .entry(name)
+            .or_insert_with(|| Entry { texts: Vec::new(), parsed: OnceLock::new() })
+            .texts
+            .push((handle, text));
+    }
+    table
+}
+
+/// Finds an operator by namespace (`aten`) and name (`sum`). Operators that a package registered
+/// after the start are found too.
+pub fn operator(namespace: &str, name: &str) -> Option<&'static Operator> {
+    let key = format!("{namespace}::{name}");
+    let find = || {
+        let table = table().read().ok()?;
+        let entry = table.get(&key)?;
+        Some(*entry.parsed.get_or_init(|| {
+            let mut texts = entry.texts.clone();
+            texts.sort_by(|a, b| a.1.cmp(&b.1));
+            let mut overloads: Vec<Overload> =
+                texts.iter().filter_map(|(handle, text)| Overload::new(*handle, text)).collect();
+            overloads.sort_by_key(|overload| overload.is_out);
+            // Operators live as long as the process, as the dispatcher's do.
+            Box::leak(Box::new(Operator { name: key.clone(), overloads }))
+        }))
+    };
+    find().or_else(|| {
+        if namespace == "aten" {
+            return None;
+        }
+        // A package may have registered it since.
+        let fresh = read();
+        if let Ok(mut table) = table().write() {
+            for (name, entry) in fresh {
+                table.entry(name).or_insert(entry);
+            }
+        }
+        find()
+    })
+}
+
+/// The short names of all operators of a namespace, sorted.
+pub fn operator_names(namespace: &str) -> Vec<String> {
+    let prefix = format!("{namespace}::");
+    let Ok(table) = table().read() else { return Vec::new() };
+    let names: BTreeSet<String> =
+        table.keys().filter_map(|name| name.strip_prefix(&prefix)).map(str::to_owned).collect();
+    names.into_iter().collect()
+}
+
+/// The namespaces of the dispatcher, sorted.
+pub fn namespaces() -> Vec<String> {
+    let Ok(table) = table().read() else { return Vec::new() };
+    let names: BTreeSet<String> =
+        table.keys().filter_map(|name| name.split("::").next()).map(str::to_owned).collect();
+    names.into_iter().collect()
+}

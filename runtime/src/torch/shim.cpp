@@ -1,0 +1,728 @@
+// The C shim over libtorch: finds operators, dumps their schemas, calls them boxed, and reaches the
+// few things that tch does not (hooks, custom autograd nodes, grad modes, generators, allocators).
+//
+// Ownership: tensors that come in are borrowed `at::Tensor*`; tensors that go out are new
+// `at::Tensor*` that the caller frees (tch does, by `at_free`). Lists and strings that go out are
+// malloc'ed and freed by `fb_free`.
+// Errors: no C++ exception crosses into Rust. Every entry that can throw returns a status and keeps
+// the message, without C++ frames, in a thread-local that `fb_message` reads.
+
+#include "shim.h"
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <c10/core/CPUAllocator.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/DefaultDtype.h>
+#include <c10/core/InferenceMode.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/functions/utils.h>
+#include <torch/csrc/autograd/anomaly_mode.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <string>
+
+namespace {
+
+thread_local std::string message;
+
+// Thrown through libtorch when a callback into Rust failed; the error itself waits in Rust.
+struct CallbackError : std::exception {
+  const char* what() const noexcept override { return "a callback failed"; }
+};
+
+struct LimitError : std::exception {
+  std::string text;
+  explicit LimitError(std::string t) : text(std::move(t)) {}
+  const char* what() const noexcept override { return text.c_str(); }
+};
+
+template <class F>
+int32_t guarded(F&& run) {
+  try {
+    run();
+    return FB_OK;
+  } catch (const CallbackError&) {
+    message = "a callback failed";
+    return FB_CALLBACK_ERROR;
+  } catch (const LimitError& e) {
+    message = e.what();
+    return FB_LIMIT_ERROR;
+  } catch (const c10::IndexError& e) {
+    message = e.what_without_backtrace();
+    return FB_INDEX_ERROR;
+  } catch (const c10::ValueError& e) {
+    message = e.what_without_backtrace();
+    return FB_VALUE_ERROR;
+  } catch (const c10::TypeError& e) {
+    message = e.what_without_backtrace();
+    return FB_TYPE_ERROR;
+  } catch (const c10::NotImplementedError& e) {
+    message = e.what_without_backtrace();
+    return FB_NOT_IMPLEMENTED;
+  } catch (const c10::OutOfMemoryError& e) {
+    message = e.what_without_backtrace();
+    return FB_OUT_OF_MEMORY;
+  } catch (const c10::LinAlgError& e) {
+    message = e.what_without_backtrace();
+    return FB_LINALG_ERROR;
+  } catch (const c10::Error& e) {
+    message = e.what_without_backtrace();
+    return FB_ERROR;
+  } catch (const std::bad_alloc&) {
+    message = "not enough memory";
+    return FB_OUT_OF_MEMORY;
+  } catch (const std::exception& e) {
+    message = e.what();
+    return FB_ERROR;
+  } catch (...) {
+    message = "an unknown C++ exception";
+    return FB_ERROR;
+  }
+}
+
+double as_double(int64_t bits) {
+  double d;
+  std::memcpy(&d, &bits, sizeof d);
+  return d;
+}
+
+int64_t as_bits(double d) {
+  int64_t bits;
+  std::memcpy(&bits, &d, sizeof d);
+  return bits;
+}
+
+at::Tensor& tensor_at(int64_t pointer) { return *reinterpret_cast<at::Tensor*>(pointer); }
+
+c10::IValue scalar_value(const fb_value& v) {
+  switch (v.tag) {
+    case FB_INT: return c10::IValue(v.a);
+    case FB_FLOAT: return c10::IValue(as_double(v.a));
+    case FB_BOOL: return c10::IValue(v.a != 0);
+    case FB_COMPLEX: return c10::IValue(c10::complex<double>(as_double(v.a), as_double(v.b)));
+    default: throw c10::TypeError({__func__, __FILE__, 0}, "not a scalar");
+  }
+}
+
+at::Scalar to_scalar(const fb_value& v) { return scalar_value(v).toScalar(); }
+
+c10::IValue to_ivalue(const fb_value& v, const c10::Argument& argument) {
+  switch (v.tag) {
+    case FB_DEFAULT:
+      if (!argument.default_value()) {
+        throw c10::TypeError({__func__, __FILE__, 0}, "argument '" + argument.name() + "' is missing");
+      }
+      return *argument.default_value();
+    case FB_NONE: return c10::IValue();
+    case FB_TENSOR: return c10::IValue(tensor_at(v.a));
+    case FB_INT:
+    case FB_FLOAT:
+    case FB_BOOL:
+    case FB_COMPLEX: return scalar_value(v);
+    case FB_STRING: return c10::IValue(std::string(reinterpret_cast<const char*>(v.a), v.len));
+    case FB_DEVICE:
+      return c10::IValue(c10::Device(static_cast<c10::DeviceType>(v.a), static_cast<c10::DeviceIndex>(v.b)));
+    case FB_GENERATOR: return c10::IValue(*reinterpret_cast<at::Generator*>(v.a));
+    case FB_INT_LIST: {
+      auto p = reinterpret_cast<const int64_t*>(v.a);
+      return c10::IValue(std::vector<int64_t>(p, p + v.len));
+    }
+    case FB_FLOAT_LIST: {
+      auto p = reinterpret_cast<const double*>(v.a);
+      return c10::IValue(std::vector<double>(p, p + v.len));
+    }
+    case FB_BOOL_LIST: {
+      auto p = reinterpret_cast<const uint8_t*>(v.a);
+      c10::List<bool> list;
+      for (uint32_t i = 0; i < v.len; i++) list.push_back(p[i] != 0);
+      return c10::IValue(std::move(list));
+    }
+    case FB_TENSOR_LIST: {
+      auto p = reinterpret_cast<at::Tensor* const*>(v.a);
+      c10::List<at::Tensor> list;
+      list.reserve(v.len);
+      for (uint32_t i = 0; i < v.len; i++) list.push_back(*p[i]);
+      return c10::IValue(std::move(list));
+    }
+    case FB_OPT_TENSOR_LIST: {
+      auto p = reinterpret_cast<at::Tensor* const*>(v.a);
+      c10::List<std::optional<at::Tensor>> list;
+      list.reserve(v.len);
+      for (uint32_t i = 0; i < v.len; i++) {
+        list.push_back(p[i] ? std::optional<at::Tensor>(*p[i]) : std::nullopt);
+      }
+      return c10::IValue(std::move(list));
+    }
+    case FB_SCALAR_LIST: {
+      auto p = reinterpret_cast<const fb_value*>(v.a);
+      std::vector<at::Scalar> list;
+      for (uint32_t i = 0; i < v.len; i++) list.push_back(to_scalar(p[i]));
+      return c10::IValue(std::move(list));
+    }
+    case FB_STRING_LIST: {
+      auto p = reinterpret_cast<const fb_value*>(v.a);
+      c10::List<std::string> list;
+      for (uint32_t i = 0; i < v.len; i++) {
+        list.push_back(std::string(reinterpret_cast<const char*>(p[i].a), p[i].len));
+      }
+      return c10::IValue(std::move(list));
+    }
+    default: throw c10::TypeError({__func__, __FILE__, 0}, "an argument of an unknown kind");
+  }
+}
+
+template <class T>
+T* allocate(size_t n) {
+  auto p = static_cast<T*>(std::malloc(n == 0 ? 1 : n * sizeof(T)));
+  if (!p) throw std::bad_alloc();
+  return p;
+}
+
+fb_value from_ivalue(c10::IValue&& v) {
+  fb_value out{FB_NONE, 0, 0, 0};
+  if (v.isTensor()) {
+    auto t = std::move(v).toTensor();
+    if (t.defined()) {
+      out.tag = FB_TENSOR;
+      out.a = reinterpret_cast<int64_t>(new at::Tensor(std::move(t)));
+    }
+  } else if (v.isInt()) {
+    out.tag = FB_INT;
+    out.a = v.toInt();
+  } else if (v.isSymInt()) {
+    out.tag = FB_INT;
+    out.a = v.toSymInt().guard_int(__FILE__, __LINE__);
+  } else if (v.isDouble()) {
+    out.tag = FB_FLOAT;
+    out.a = as_bits(v.toDouble());
+  } else if (v.isBool()) {
+    out.tag = FB_BOOL;
+    out.a = v.toBool();
+  } else if (v.isComplexDouble()) {
+    auto c = v.toComplexDouble();
+    out.tag = FB_COMPLEX;
+    out.a = as_bits(c.real());
+    out.b = as_bits(c.imag());
+  } else if (v.isString()) {
+    const auto& s = v.toStringRef();
+    out.tag = FB_STRING;
+    out.len = static_cast<uint32_t>(s.size());
+    auto p = allocate<char>(s.size());
+    std::memcpy(p, s.data(), s.size());
+    out.a = reinterpret_cast<int64_t>(p);
+  } else if (v.isDevice()) {
+    auto d = v.toDevice();
+    out.tag = FB_DEVICE;
+    out.a = static_cast<int64_t>(d.type());
+    out.b = d.index();
+  } else if (v.isTensorList()) {
+    auto list = std::move(v).toTensorVector();
+    out.tag = FB_TENSOR_LIST;
+    out.len = static_cast<uint32_t>(list.size());
+    auto p = allocate<at::Tensor*>(list.size());
+    for (size_t i = 0; i < list.size(); i++) p[i] = new at::Tensor(std::move(list[i]));
+    out.a = reinterpret_cast<int64_t>(p);
+  } else if (v.isIntList()) {
+    auto list = v.toIntVector();
+    out.tag = FB_INT_LIST;
+    out.len = static_cast<uint32_t>(list.size());
+    auto p = allocate<int64_t>(list.size());
+    std::memcpy(p, list.data(), list.size() * sizeof(int64_t));
+    out.a = reinterpret_cast<int64_t>(p);
+  } else if (v.isDoubleList()) {
+    auto list = v.toDoubleVector();
+    out.tag = FB_FLOAT_LIST;
+    out.len = static_cast<uint32_t>(list.size());
+    auto p = allocate<double>(list.size());
+    std::memcpy(p, list.data(), list.size() * sizeof(double));
+    out.a = reinterpret_cast<int64_t>(p);
+  } else if (v.isTuple() || v.isList()) {
+    std::vector<c10::IValue> items;
+    if (v.isTuple()) {
+      for (const auto& item : v.toTupleRef().elements()) items.push_back(item);
+    } else {
+      for (const auto& item : v.toListRef()) items.push_back(item);
+    }
+    out.tag = FB_TUPLE;
+    out.len = static_cast<uint32_t>(items.size());
+    auto p = allocate<fb_value>(items.size());
+    for (size_t i = 0; i < items.size(); i++) p[i] = from_ivalue(std::move(items[i]));
+    out.a = reinterpret_cast<int64_t>(p);
+  } else if (!v.isNone()) {
+    out.tag = FB_OPAQUE;
+  }
+  return out;
+}
+
+// A node of the autograd graph whose backward is a callback.
+using NodeCallback = int32_t (*)(void* data, at::Tensor* const* grads, uint32_t n, at::Tensor** out, uint32_t m);
+using DropCallback = void (*)(void* data);
+
+struct ScriptNode : torch::autograd::Node {
+  NodeCallback callback;
+  DropCallback drop;
+  void* data;
+  std::string label;
+
+  torch::autograd::variable_list apply(torch::autograd::variable_list&& grads) override {
+    std::vector<at::Tensor*> in;
+    in.reserve(grads.size());
+    for (auto& g : grads) in.push_back(g.defined() ? &g : nullptr);
+    std::vector<at::Tensor*> out(num_outputs(), nullptr);
+    if (callback(data, in.data(), static_cast<uint32_t>(in.size()), out.data(), static_cast<uint32_t>(out.size())) != 0) {
+      for (auto p : out) delete p;
+      throw CallbackError();
+    }
+    torch::autograd::variable_list result(out.size());
+    for (size_t i = 0; i < out.size(); i++) {
+      if (out[i]) {
+        result[i] = std::move(*out[i]);
+        delete out[i];
+      }
+    }
+    return result;
+  }
+  std::string name() const override { return label; }
+  ~ScriptNode() override { drop(data); }
+};
+
+// Counts what tensors on the CPU hold, and refuses beyond a limit.
+struct CountingAllocator final : at::Allocator {
+  at::Allocator* inner = nullptr;
+  std::atomic<int64_t> used{0};
+  std::atomic<int64_t> peak{0};
+  std::atomic<int64_t> limit{INT64_MAX};
+
+  struct Block {
+    at::DataPtr data;
+    int64_t bytes;
+    CountingAllocator* owner;
+  };
+
+  static void release(void* context) {
+    auto block = static_cast<Block*>(context);
+    block->owner->used -= block->bytes;
+    delete block;
+  }
+
+  at::DataPtr allocate(size_t n) override {
+    auto bytes = static_cast<int64_t>(n);
+    auto now = used += bytes;
+    if (now > limit) {
+      used -= bytes;
+      throw LimitError(
+          "tensors would hold " + std::to_string(now) + " bytes, the limit is " + std::to_string(limit.load()));
+    }
+    auto high = peak.load();
+    while (now > high && !peak.compare_exchange_weak(high, now)) {
+    }
+    try {
+      auto data = inner->allocate(n);
+      auto pointer = data.get();
+      auto device = data.device();
+      auto block = new Block{std::move(data), bytes, this};
+      return at::DataPtr(pointer, block, &release, device);
+    } catch (...) {
+      used -= bytes;
+      throw;
+    }
+  }
+
+  at::DeleterFnPtr raw_deleter() const override { return nullptr; }
+  void copy_data(void* dest, const void* src, std::size_t count) const override { inner->copy_data(dest, src, count); }
+};
+
+CountingAllocator& counting() {
+  static auto* allocator = new CountingAllocator();
+  return *allocator;
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* fb_message(size_t* len) {
+  *len = message.size();
+  return message.data();
+}
+
+void fb_free(void* pointer) { std::free(pointer); }
+
+// Every registered operator: calls `visit(data, handle, text)` with its schema as text, in which
+// dtypes and the like have their own names (`real_type`).
+int32_t fb_operators(void (*visit)(void*, void*, const char*, size_t), void* data) {
+  return guarded([&] {
+    for (const auto& name : c10::Dispatcher::singleton().getAllOpNames()) {
+      auto found = c10::Dispatcher::singleton().findSchema(name);
+      if (!found) continue;
+      const auto& schema = found->schema();
+      std::string text = schema.name();
+      if (!schema.overload_name().empty()) text += "." + schema.overload_name();
+      text += "(";
+      bool keyword = false;
+      bool first = true;
+      for (const auto& argument : schema.arguments()) {
+        if (!first) text += ", ";
+        first = false;
+        if (argument.kwarg_only() && !keyword) {
+          text += "*, ";
+          keyword = true;
+        }
+        auto type = argument.real_type()->str();
+        // Python writes `int[2]`; libtorch keeps the size apart.
+        if (argument.N()) {
+          auto open = type.rfind("[]");
+          if (open != std::string::npos) type.insert(open + 1, std::to_string(*argument.N()));
+        }
+        text += type;
+        if (argument.alias_info() && argument.alias_info()->isWrite()) text += "(a!)";
+        text += " " + argument.name();
+        if (argument.default_value()) {
+          const auto& value = *argument.default_value();
+          text += "=";
+          if (value.isString()) {
+            text += "'" + value.toStringRef() + "'";
+          } else if (value.isBool()) {
+            text += value.toBool() ? "True" : "False";
+          } else {
+            std::ostringstream stream;
+            stream << value;
+            text += stream.str();
+          }
+        }
+      }
+      text += ") -> ";
+      if (schema.returns().size() == 1 && schema.returns()[0].name().empty()) {
+        text += schema.returns()[0].real_type()->str();
+      } else {
+        text += "(";
+        first = true;
+        for (const auto& result : schema.returns()) {
+          if (!first) text += ", ";
+          first = false;
+          text += result.real_type()->str();
+          if (!result.name().empty()) text += " " + result.name();
+        }
+        text += ")";
+      }
+      visit(data, new c10::OperatorHandle(*found), text.data(), text.size());
+    }
+  });
+}
+
+// Calls an operator. `args` has one value per argument of its schema; up to `capacity` results are
+// written to `out` and their number to `n_out`.
+int32_t fb_call(void* handle, const fb_value* args, uint32_t n_args, fb_value* out, uint32_t capacity, uint32_t* n_out) {
+  return guarded([&] {
+    const auto& op = *static_cast<c10::OperatorHandle*>(handle);
+    const auto& arguments = op.schema().arguments();
+    thread_local std::vector<torch::jit::Stack> pool;
+    torch::jit::Stack stack;
+    if (!pool.empty()) {
+      stack = std::move(pool.back());
+      pool.pop_back();
+    }
+    stack.reserve(n_args);
+    for (uint32_t i = 0; i < n_args; i++) stack.push_back(to_ivalue(args[i], arguments[i]));
+    op.callBoxed(&stack);
+    *n_out = static_cast<uint32_t>(stack.size());
+    if (stack.size() > capacity) throw std::runtime_error("an operator gave more results than its schema says");
+    for (size_t i = 0; i < stack.size(); i++) out[i] = from_ivalue(std::move(stack[i]));
+    stack.clear();
+    pool.push_back(std::move(stack));
+  });
+}
+
+// The binary operators that scripts write between tensors, without boxing.
+int32_t fb_binary(int32_t op, const at::Tensor* a, const at::Tensor* b, at::Tensor** out) {
+  return guarded([&] {
+    at::Tensor r;
+    switch (op) {
+      case 0: r = at::add(*a, *b); break;
+      case 1: r = at::sub(*a, *b); break;
+      case 2: r = at::mul(*a, *b); break;
+      case 3: r = at::div(*a, *b); break;
+      case 4: r = at::remainder(*a, *b); break;
+      case 5: r = at::pow(*a, *b); break;
+      case 6: r = at::matmul(*a, *b); break;
+      case 7: r = at::eq(*a, *b); break;
+      case 8: r = at::ne(*a, *b); break;
+      case 9: r = at::lt(*a, *b); break;
+      case 10: r = at::le(*a, *b); break;
+      case 11: r = at::gt(*a, *b); break;
+      case 12: r = at::ge(*a, *b); break;
+      case 13: r = at::__and__(*a, *b); break;
+      case 14: r = at::__or__(*a, *b); break;
+      case 15: r = at::__xor__(*a, *b); break;
+      case 16: r = at::__lshift__(*a, *b); break;
+      case 17: r = at::__rshift__(*a, *b); break;
+      default: throw std::runtime_error("no such operator");
+    }
+    *out = new at::Tensor(std::move(r));
+  });
+}
+
+// The same with a number on one side; `reversed` puts it on the left.
+int32_t fb_binary_scalar(int32_t op, const at::Tensor* a, const fb_value* number, bool reversed, at::Tensor** out) {
+  return guarded([&] {
+    auto s = to_scalar(*number);
+    at::Tensor r;
+    switch (op) {
+      case 0: r = at::add(*a, s); break;
+      case 1: r = reversed ? at::rsub(*a, s) : at::sub(*a, s); break;
+      case 2: r = at::mul(*a, s); break;
+      case 3: r = reversed ? at::mul(at::reciprocal(*a), s) : at::div(*a, s); break;
+      case 4: r = reversed ? at::remainder(s, *a) : at::remainder(*a, s); break;
+      case 5: r = reversed ? at::pow(s, *a) : at::pow(*a, s); break;
+      case 7: r = at::eq(*a, s); break;
+      case 8: r = at::ne(*a, s); break;
+      case 9: r = reversed ? at::gt(*a, s) : at::lt(*a, s); break;
+      case 10: r = reversed ? at::ge(*a, s) : at::le(*a, s); break;
+      case 11: r = reversed ? at::lt(*a, s) : at::gt(*a, s); break;
+      case 12: r = reversed ? at::le(*a, s) : at::ge(*a, s); break;
+      case 13: r = at::__and__(*a, s); break;
+      case 14: r = at::__or__(*a, s); break;
+      case 15: r = at::__xor__(*a, s); break;
+      case 16: r = reversed ? at::__lshift__(at::full_like(*a, s), *a) : at::__lshift__(*a, s); break;
+      case 17: r = reversed ? at::__rshift__(at::full_like(*a, s), *a) : at::__rshift__(*a, s); break;
+      default: throw c10::TypeError({__func__, __FILE__, 0}, "matmul needs two tensors");
+    }
+    *out = new at::Tensor(std::move(r));
+  });
+}
+
+// ---- what a tensor is ----
+
+int32_t fb_dtype(const at::Tensor* t) { return t->defined() ? static_cast<int32_t>(t->scalar_type()) : -1; }
+int32_t fb_layout(const at::Tensor* t) { return static_cast<int32_t>(t->layout()); }
+void fb_device(const at::Tensor* t, int8_t* kind, int8_t* index) {
+  if (!t->defined()) {
+    *kind = 0;
+    *index = -1;
+    return;
+  }
+  auto d = t->device();
+  *kind = static_cast<int8_t>(d.type());
+  *index = static_cast<int8_t>(d.index());
+}
+int64_t fb_dim(const at::Tensor* t) { return t->defined() ? t->dim() : 0; }
+int32_t fb_sizes(const at::Tensor* t, int64_t* out) {
+  return guarded([&] {
+    auto s = t->sizes();
+    std::memcpy(out, s.data(), s.size() * sizeof(int64_t));
+  });
+}
+int32_t fb_strides(const at::Tensor* t, int64_t* out) {
+  return guarded([&] {
+    auto s = t->strides();
+    std::memcpy(out, s.data(), s.size() * sizeof(int64_t));
+  });
+}
+bool fb_same(const at::Tensor* a, const at::Tensor* b) { return a->is_same(*b); }
+int64_t fb_impl(const at::Tensor* t) { return reinterpret_cast<int64_t>(t->unsafeGetTensorImpl()); }
+int64_t fb_version(const at::Tensor* t) { return t->is_inference() ? 0 : static_cast<int64_t>(t->_version()); }
+bool fb_is_leaf(const at::Tensor* t) { return t->is_leaf(); }
+bool fb_retains_grad(const at::Tensor* t) { return t->retains_grad(); }
+bool fb_is_inference(const at::Tensor* t) { return t->is_inference(); }
+int64_t fb_output_nr(const at::Tensor* t) { return t->output_nr(); }
+
+// The name of the autograd node that made `t`, malloc'ed; null for a leaf.
+char* fb_grad_fn_name(const at::Tensor* t) {
+  char* out = nullptr;
+  guarded([&] {
+    if (!t->defined() || t->is_inference()) return;
+    auto node = t->grad_fn();
+    if (node) out = strdup(node->name().c_str());
+  });
+  return out;
+}
+
+int32_t fb_set_data(at::Tensor* t, const at::Tensor* data) {
+  return guarded([&] { t->set_data(*data); });
+}
+
+int32_t fb_set_grad(at::Tensor* t, const at::Tensor* grad) {
+  return guarded([&] {
+    if (!grad) {
+      t->mutable_grad() = at::Tensor();
+      return;
+    }
+    TORCH_CHECK(grad->sizes() == t->sizes(), "a gradient of shape ", grad->sizes(), " does not fit a tensor of shape ", t->sizes());
+    TORCH_CHECK(grad->device() == t->device(), "a gradient on ", grad->device(), " does not fit a tensor on ", t->device());
+    t->mutable_grad() = *grad;
+  });
+}
+
+int32_t fb_item(const at::Tensor* t, fb_value* out) {
+  return guarded([&] { *out = from_ivalue(c10::IValue(t->item())); });
+}
+
+// The values of a contiguous CPU tensor, as doubles, integers or bools.
+int32_t fb_data(const at::Tensor* t, const void** out) {
+  return guarded([&] {
+    TORCH_CHECK(t->is_contiguous() && t->device().is_cpu(), "the tensor must be contiguous and on the CPU");
+    *out = t->const_data_ptr();
+  });
+}
+
+// ---- autograd ----
+
+int32_t fb_backward(at::Tensor* const* roots, uint32_t n, at::Tensor* const* grads, bool retain, bool create, at::Tensor* const* inputs, uint32_t n_inputs) {
+  return guarded([&] {
+    torch::autograd::variable_list r, g, in;
+    for (uint32_t i = 0; i < n; i++) r.push_back(*roots[i]);
+    for (uint32_t i = 0; i < n; i++) g.push_back(grads[i] ? *grads[i] : at::Tensor());
+    for (uint32_t i = 0; i < n_inputs; i++) in.push_back(*inputs[i]);
+    torch::autograd::backward(r, g, retain, create, in);
+  });
+}
+
+int32_t fb_grad(at::Tensor* const* roots, uint32_t n, at::Tensor* const* grads, at::Tensor* const* inputs, uint32_t n_inputs, bool retain, bool create, bool allow_unused, at::Tensor** out) {
+  return guarded([&] {
+    torch::autograd::variable_list r, g, in;
+    for (uint32_t i = 0; i < n; i++) r.push_back(*roots[i]);
+    for (uint32_t i = 0; i < n; i++) g.push_back(grads[i] ? *grads[i] : at::Tensor());
+    for (uint32_t i = 0; i < n_inputs; i++) in.push_back(*inputs[i]);
+    auto result = torch::autograd::grad(r, in, g, retain, create, allow_unused);
+    for (uint32_t i = 0; i < n_inputs; i++) out[i] = result[i].defined() ? new at::Tensor(result[i]) : nullptr;
+  });
+}
+
+// A hook on a tensor's gradient. `callback` gets the gradient and writes a replacement or null.
+int32_t fb_register_hook(const at::Tensor* t, NodeCallback callback, DropCallback drop, void* data, uint32_t* id) {
+  auto holder = std::shared_ptr<void>(data, drop);
+  return guarded([&] {
+    *id = t->register_hook([callback, holder](at::Tensor grad) -> at::Tensor {
+      at::Tensor* in = &grad;
+      at::Tensor* out = nullptr;
+      if (callback(holder.get(), &in, 1, &out, 1) != 0) {
+        delete out;
+        throw CallbackError();
+      }
+      if (!out) return grad;
+      at::Tensor result = std::move(*out);
+      delete out;
+      return result;
+    });
+  });
+}
+
+int32_t fb_remove_hook(const at::Tensor* t, uint32_t id) {
+  return guarded([&] { t->remove_hook(id); });
+}
+
+// Gives `outputs` (computed without a graph) one node whose backward is `callback`.
+int32_t fb_attach_node(const char* label, at::Tensor* const* inputs, uint32_t n, at::Tensor* const* outputs, uint32_t m, NodeCallback callback, DropCallback drop, void* data) {
+  std::shared_ptr<ScriptNode> node;
+  auto status = guarded([&] {
+    node = std::shared_ptr<ScriptNode>(new ScriptNode(), torch::autograd::deleteNode);
+    node->callback = callback;
+    node->drop = drop;
+    node->data = data;
+    node->label = label;
+  });
+  if (status != FB_OK) {
+    drop(data);
+    return status;
+  }
+  return guarded([&] {
+    torch::autograd::variable_list in;
+    for (uint32_t i = 0; i < n; i++) in.push_back(*inputs[i]);
+    node->set_next_edges(torch::autograd::collect_next_edges(in));
+    for (uint32_t i = 0; i < m; i++) torch::autograd::set_history(*outputs[i], node);
+  });
+}
+
+bool fb_grad_enabled() { return at::GradMode::is_enabled(); }
+void fb_set_grad_enabled(bool on) { at::GradMode::set_enabled(on); }
+void* fb_inference_enter(bool on) { return new c10::InferenceMode(on); }
+void fb_inference_leave(void* guard) { delete static_cast<c10::InferenceMode*>(guard); }
+bool fb_inference_enabled() { return c10::InferenceMode::is_enabled(); }
+bool fb_anomaly_enabled() { return torch::autograd::AnomalyMode::is_enabled(); }
+void fb_set_anomaly(bool on) { torch::autograd::AnomalyMode::set_enabled(on, true); }
+
+// ---- defaults, random numbers, devices, memory ----
+
+int32_t fb_default_dtype() { return static_cast<int32_t>(c10::get_default_dtype_as_scalartype()); }
+int32_t fb_set_default_dtype(int32_t dtype) {
+  return guarded([&] { c10::set_default_dtype(c10::scalarTypeToTypeMeta(static_cast<c10::ScalarType>(dtype))); });
+}
+int32_t fb_manual_seed(uint64_t seed) {
+  return guarded([&] { at::manual_seed(seed); });
+}
+int32_t fb_generator(int8_t kind, int8_t index, void** out) {
+  return guarded([&] {
+    c10::Device device(static_cast<c10::DeviceType>(kind), index);
+    if (device.is_cpu()) {
+      *out = new at::Generator(at::detail::createCPUGenerator());
+    } else {
+      *out = new at::Generator(at::globalContext().getAcceleratorHooksInterface(device.type()).getNewGenerator(index < 0 ? 0 : index));
+    }
+  });
+}
+int32_t fb_default_generator(int8_t kind, int8_t index, void** out) {
+  return guarded([&] {
+    *out = new at::Generator(at::globalContext().defaultGenerator(c10::Device(static_cast<c10::DeviceType>(kind), index)));
+  });
+}
+void* fb_generator_clone(const at::Generator* g) { return new at::Generator(*g); }
+void fb_generator_free(at::Generator* g) { delete g; }
+int32_t fb_generator_seed(at::Generator* g, uint64_t seed) {
+  return guarded([&] {
+    std::lock_guard<std::mutex> lock(g->mutex());
+    g->set_current_seed(seed);
+  });
+}
+uint64_t fb_generator_initial_seed(const at::Generator* g) { return g->current_seed(); }
+int32_t fb_generator_state(const at::Generator* g, at::Tensor** out) {
+  return guarded([&] { *out = new at::Tensor(g->get_state()); });
+}
+int32_t fb_generator_set_state(at::Generator* g, const at::Tensor* state) {
+  return guarded([&] { g->set_state(*state); });
+}
+void fb_generator_device(const at::Generator* g, int8_t* kind, int8_t* index) {
+  *kind = static_cast<int8_t>(g->device().type());
+  *index = static_cast<int8_t>(g->device().index());
+}
+
+bool fb_cuda_built() { return at::globalContext().hasCUDA(); }
+
+// Bytes on a CUDA device: allocated now, its peak, reserved now, its peak.
+int32_t fb_cuda_memory(int8_t index, int64_t* out) {
+  return guarded([&] {
+    auto stats = at::getDeviceAllocator(c10::DeviceType::CUDA)->getDeviceStats(index);
+    const auto all = 0;
+    out[0] = stats.allocated_bytes[all].current;
+    out[1] = stats.allocated_bytes[all].peak;
+    out[2] = stats.reserved_bytes[all].current;
+    out[3] = stats.reserved_bytes[all].peak;
+  });
+}
+int32_t fb_cuda_empty_cache() {
+  return guarded([&] { at::getDeviceAllocator(c10::DeviceType::CUDA)->emptyCache(); });
+}
+int32_t fb_cuda_reset_peak(int8_t index) {
+  return guarded([&] { at::getDeviceAllocator(c10::DeviceType::CUDA)->resetPeakStats(index); });
+}
+
+// From the first call on, counts the bytes of CPU tensors; a negative limit only counts.
+void fb_memory_limit(int64_t bytes) {
+  auto& allocator = counting();
+  allocator.limit = bytes < 0 ? INT64_MAX : bytes;
+  if (!allocator.inner) {
+    allocator.inner = c10::GetCPUAllocator();
+    c10::SetCPUAllocator(&allocator, 200);
+  }
+}
+int64_t fb_memory_used() { return counting().used; }
+int64_t fb_memory_peak() { return counting().peak; }
+
+}  // extern "C"
