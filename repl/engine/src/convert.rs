@@ -31,22 +31,26 @@ pub fn permissions(permissions: protocol::Permissions) -> script::Permissions {
     }
 }
 
+/// How deep calls may nest, as in Python; the session's stack holds several times as many.
+const CALL_LEVELS: usize = 1000;
+
 /// When the script is ended.
 pub fn limits(limits: protocol::Limits) -> script::Limits {
     script::Limits {
         seconds: limits.max_seconds,
         memory: limits.max_memory,
         operations: limits.max_operations,
+        call_levels: Some(CALL_LEVELS),
     }
 }
 
 /// An error, rendered with and without colours.
 pub fn report(report: &script::Report) -> protocol::ErrorReport {
     protocol::ErrorReport {
-        kind: report.kind.to_string(),
-        message: report.message.clone(),
-        line: report.line,
-        column: report.column,
+        kind: report.kind().name().to_owned(),
+        message: report.error.message.clone(),
+        line: (report.line > 0).then_some(report.line),
+        column: (report.column > 0).then_some(report.column),
         plain: report.rendered(false),
         coloured: report.rendered(true),
     }
