@@ -14,7 +14,7 @@ use super::errors::{self, to_rhai};
 use super::function::{Args, Declared, Object, ObjectType};
 use super::near::nearest;
 use super::operator_call;
-use super::state::{State, canonical};
+use super::state::State;
 use super::value::{Namespace, Results};
 use crate::error::{Error, Result};
 use crate::torch::{self, Operator, Tensor};
@@ -228,6 +228,12 @@ pub(crate) fn call_name(
         return call_target(&Target::Function(function.clone()), args, ctx);
     }
     if let Some((receiver, rest)) = args.split_first_mut() {
+        if name == "len"
+            && rest.is_empty()
+            && let Some(length) = object_type(receiver, &state).and_then(|o| (o.length)(receiver))
+        {
+            return Ok(Dynamic::from_int(length as i64));
+        }
         // A submodule or another callable attribute: `this.fc1(x)`.
         let attribute = attribute_of(receiver, name, ctx)?;
         if let Some(attribute) = attribute {
@@ -487,12 +493,6 @@ pub(crate) fn unknown_name(state: &State, name: &str) -> Error {
 /// Makes an object type known to the engine: its name, for messages of Rhai's own.
 pub(crate) fn register_object<T: Object>(engine: &mut Engine) {
     engine.register_type_with_name::<T>(T::TYPE);
-}
-
-/// The names of `ns.name` as scripts write them, for documentation: `F.relu` is
-/// `torch.nn.functional.relu`.
-pub(crate) fn canonical_name(name: &str) -> String {
-    canonical(name)
 }
 
 /// The id of a type, for registration.

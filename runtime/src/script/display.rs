@@ -48,8 +48,8 @@ pub(crate) fn nested(value: &Dynamic, state: &State) -> String {
             })
             .collect();
         return if named {
-            let open = format!("torch.return_types.{}(", results.name);
-            bracketed(&open, &items, ")")
+            // As Python prints its named tuples of tensors.
+            format!("torch.return_types.{}(\n{})", results.name, items.join(",\n"))
         } else {
             bracketed("(", &items, ")")
         };

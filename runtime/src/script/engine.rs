@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use rhai::{
-    AST, ASTNode, Array, Blob, Dynamic, Engine, EvalAltResult, Expr, FnPtr, ImmutableString, Map,
-    Module, NativeCallContext, Position, Stmt,
+    AST, ASTNode, Array, Blob, Dynamic, Engine, EvalAltResult, Expr, FnPtr, FuncRegistration,
+    ImmutableString, Map, Module, NativeCallContext, Position, RhaiFunc, Shared, Stmt,
 };
 
 use super::context::Context;
@@ -106,6 +106,30 @@ fn holders(state: &State) -> Vec<TypeId> {
     ids
 }
 
+/// Registers a native function by the types of its arguments. It gets its receiver by reference and may
+/// be called on constants: values of ours are handles, so nothing of a constant changes.
+fn add(
+    module: &mut Module,
+    name: &str,
+    types: &[TypeId],
+    run: impl Fn(&NativeCallContext<'_>, &mut [&mut Dynamic]) -> RhaiResult<Dynamic> + 'static,
+) {
+    FuncRegistration::new(name).in_global_namespace().set_into_module_raw(
+        module,
+        types,
+        RhaiFunc::Method {
+            func: Shared::new(move |ctx: Option<NativeCallContext<'_>>, args: Native<'_, '_>| match ctx {
+                Some(ctx) => run(&ctx, args),
+                // Rhai always gives the context that was asked for.
+                None => Ok(Dynamic::UNIT),
+            }),
+            has_context: true,
+            is_pure: true,
+            is_volatile: true,
+        },
+    );
+}
+
 fn raise<T>(ctx: &NativeCallContext<'_>, result: Result<T>) -> RhaiResult<T> {
     result.map_err(|error| to_rhai(error, ctx.call_position()))
 }
@@ -113,20 +137,28 @@ fn raise<T>(ctx: &NativeCallContext<'_>, result: Result<T>) -> RhaiResult<T> {
 /// `x[i]`, `x[i] = v`, and attributes whose name was not seen at compile time.
 fn indexing(engine: &mut Engine, state: &Rc<State>) {
     let any = dispatch::dynamic_id();
+    let mut module = Module::new();
     for id in holders(state) {
         let held = state.clone();
-        engine.register_raw_fn("index$get$", [id, any], move |native: NativeCallContext<'_>, args: Native<'_, '_>| {
-            let ctx = Context::new(&native, held.clone());
-            raise(&native, get_index(args[0], args[1], &ctx))
+        add(&mut module, "index$get$", &[id, any], move |native, args| {
+            let ctx = Context::new(native, held.clone());
+            raise(native, get_index(args[0], args[1], &ctx))
         });
         let held = state.clone();
-        engine.register_raw_fn("index$set$", [id, any, any], move |native: NativeCallContext<'_>, args: Native<'_, '_>| {
-            let ctx = Context::new(&native, held.clone());
+        add(&mut module, "index$set$", &[id, any, any], move |native, args| {
+            let ctx = Context::new(native, held.clone());
             let new = std::mem::take(args[2]);
             let index = std::mem::take(args[1]);
-            raise(&native, set_index(args[0], &index, new, &ctx))
+            match set_index(args[0], &index, new, &ctx) {
+                // Rhai writes a property back after a call on it; this error says that there is no need.
+                Err(error) if index.is_string() => {
+                    Err(Box::new(EvalAltResult::ErrorIndexingType(error.message, native.call_position())))
+                }
+                outcome => raise(native, outcome.map(|()| Dynamic::UNIT)),
+            }
         });
     }
+    engine.register_global_module(module.into());
 }
 
 fn get_index(value: &Dynamic, index: &Dynamic, ctx: &Context<'_>) -> Result<Dynamic> {
@@ -275,16 +307,13 @@ fn hooks(engine: &mut Engine, state: &Rc<State>) {
     #[allow(deprecated)]
     engine.on_missing_function(move |name, args, _, _| {
         // Rhai asks after any error of a call: answer only for what is not registered.
-        if RESERVED.contains(&name) || held.is_registered(name, args.len()) || name.contains('$') {
+        if RESERVED.contains(&name) || !is_word(name) || held.is_registered(name, args.len()) {
             return Ok(None);
         }
         match Context::current(|ctx| dispatch::call_name(name, args, ctx)) {
             Ok(value) => Ok(Some(value)),
             // Rhai's own message knows the types of its own functions better.
-            Err(error) if error.kind == crate::error::Kind::Name && !owns(args) => {
-                let _ = error;
-                Ok(None)
-            }
+            Err(error) if error.kind == crate::error::Kind::Name && !owns(args) => Ok(None),
             Err(error) => Err(to_rhai(error, Position::NONE)),
         }
     });
@@ -305,24 +334,22 @@ fn owns(args: &[&mut Dynamic]) -> bool {
 /// `f(x)` for values, and the helpers of the sugar.
 fn calls(engine: &mut Engine, state: &Rc<State>) {
     let any = dispatch::dynamic_id();
+    let mut module = Module::new();
     for arity in 1..=MOST_ARGUMENTS {
         let held = state.clone();
-        engine.register_raw_fn(CALL, vec![any; arity], move |native: NativeCallContext<'_>, args: Native<'_, '_>| {
-            let (callable, rest) = match args.split_first_mut() {
-                Some((callable, rest)) => (callable, rest),
-                None => return Ok(Dynamic::UNIT),
-            };
-            let values: Vec<Dynamic> = rest.iter_mut().map(|arg| std::mem::take(*arg)).collect();
+        add(&mut module, CALL, &vec![any; arity], move |native, args| {
+            let Some((callable, rest)) = args.split_first_mut() else { return Ok(Dynamic::UNIT) };
+            let mut values: Vec<Dynamic> = rest.iter_mut().map(|arg| std::mem::take(*arg)).collect();
             if let Some(function) = callable.read_lock::<FnPtr>() {
                 // The callee may replace the variable that holds it.
                 let function = function.clone();
-                let mut values = values;
-                return function.call_raw(&native, None, &mut values[..]);
+                return function.call_raw(native, None, &mut values[..]);
             }
-            let ctx = Context::new(&native, held.clone());
-            raise(&native, dispatch::call_value(callable, values, &ctx))
+            let ctx = Context::new(native, held.clone());
+            raise(native, dispatch::call_value(callable, values, &ctx))
         });
     }
+    engine.register_global_module(module.into());
     let held = state.clone();
     engine.register_fn(SHARE, move |name: ImmutableString, closure: FnPtr| {
         if let Some(cell) = closure.curry().first() {
@@ -337,6 +364,7 @@ fn calls(engine: &mut Engine, state: &Rc<State>) {
 pub(crate) struct Mentioned {
     calls: HashSet<(String, usize)>,
     properties: HashSet<String>,
+    assigned: HashSet<String>,
 }
 
 /// Collects them from a compiled script, so that they are found without the detour over an error.
@@ -353,11 +381,23 @@ pub(crate) fn mentioned(ast: &AST) -> Mentioned {
             Some(ASTNode::Expr(Expr::Property(property, _))) => {
                 found.properties.insert(property.2.to_string());
             }
+            Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => {
+                found.assigned.extend(last_property(&assignment.1.lhs));
+            }
             _ => {}
         }
         true
     });
     found
+}
+
+/// The property that an assignment to `target` writes: `grad` of `x.grad = …`, none of `x.grad[0] = …`.
+fn last_property(target: &Expr) -> Option<String> {
+    match target {
+        Expr::Dot(pair, ..) | Expr::Index(pair, ..) => last_property(&pair.rhs),
+        Expr::Property(property, _) => Some(property.2.to_string()),
+        _ => None,
+    }
 }
 
 impl Mentioned {
@@ -371,20 +411,23 @@ impl Mentioned {
 /// Registers what a script mentions.
 pub(crate) fn register_mentioned(engine: &mut Engine, state: &Rc<State>, mentioned: Mentioned) {
     let any = dispatch::dynamic_id();
+    let mut module = Module::new();
     for (name, arity) in mentioned.calls {
-        let word = name.chars().all(|c| c.is_alphanumeric() || c == '_');
-        if !word || RESERVED.contains(&name.as_str()) || arity > MOST_ARGUMENTS {
+        if !is_word(&name) || RESERVED.contains(&name.as_str()) || arity > MOST_ARGUMENTS {
             continue;
         }
         if !state.register(&name, arity) {
             continue;
         }
         let held = state.clone();
-        let method = dispatch::CallSite::new(&name);
-        engine.register_raw_fn(name.as_str(), vec![any; arity], move |native: NativeCallContext<'_>, args: Native<'_, '_>| {
-            let ctx = Context::new(&native, held.clone());
-            raise(&native, method.call(args, &ctx))
+        let site = dispatch::CallSite::new(&name);
+        add(&mut module, &name, &vec![any; arity], move |native, args| {
+            let ctx = Context::new(native, held.clone());
+            raise(native, site.call(args, &ctx))
         });
+    }
+    for name in &mentioned.assigned {
+        state.assigned(name).set(true);
     }
     for name in mentioned.properties {
         if !state.register(&format!("get${name}"), 1) {
@@ -392,16 +435,32 @@ pub(crate) fn register_mentioned(engine: &mut Engine, state: &Rc<State>, mention
         }
         let held = state.clone();
         let property = name.clone();
-        engine.register_raw_fn(format!("get${name}"), [any], move |native: NativeCallContext<'_>, args: Native<'_, '_>| {
-            let ctx = Context::new(&native, held.clone());
-            raise(&native, dispatch::get_attribute(args[0], &property, &ctx))
+        add(&mut module, &format!("get${name}"), &[any], move |native, args| {
+            let ctx = Context::new(native, held.clone());
+            raise(native, dispatch::get_attribute(args[0], &property, &ctx))
         });
         let held = state.clone();
-        let property = name.clone();
-        engine.register_raw_fn(format!("set${name}"), [any, any], move |native: NativeCallContext<'_>, args: Native<'_, '_>| {
-            let ctx = Context::new(&native, held.clone());
+        let assigned = state.assigned(&name);
+        let setter = format!("set${name}");
+        add(&mut module, &setter, &[any, any], move |native, args| {
             let new = std::mem::take(args[1]);
-            raise(&native, dispatch::set_attribute(args[0], &property, new, &ctx))
+            // No script assigns to it: Rhai only writes back what a call on the property may have
+            // changed. Handles have changed already; copies of arrays and maps go back.
+            let written_back = !assigned.get();
+            if written_back && !(new.is_array() || new.is_map()) {
+                return Ok(Dynamic::UNIT);
+            }
+            let ctx = Context::new(native, held.clone());
+            match dispatch::set_attribute(args[0], &name, new, &ctx) {
+                Err(_) if written_back => Ok(Dynamic::UNIT),
+                outcome => raise(native, outcome.map(|()| Dynamic::UNIT)),
+            }
         });
     }
+    engine.register_global_module(module.into());
+}
+
+/// Whether a name is that of a function and not of an operator.
+fn is_word(name: &str) -> bool {
+    name.chars().all(|c| c.is_alphanumeric() || c == '_')
 }

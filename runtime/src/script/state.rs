@@ -67,6 +67,8 @@ pub struct State {
     pub print_options: RefCell<PrintOptions>,
     /// Names and arities that the engine has registered for scripts.
     registered: RefCell<HashSet<(String, usize)>>,
+    /// Whether a script assigns to a property of this name.
+    assigned: RefCell<HashMap<String, Rc<Cell<bool>>>>,
     /// What names without a prefix mean, once asked.
     names: RefCell<HashMap<String, Option<Dynamic>>>,
 }
@@ -110,6 +112,7 @@ impl State {
             deadline: Cell::new(None),
             print_options: RefCell::default(),
             registered: RefCell::default(),
+            assigned: RefCell::default(),
             names: RefCell::default(),
         };
         for library in libraries {
@@ -200,6 +203,11 @@ impl State {
     /// Whether the engine has `name` with `arity` arguments.
     pub(crate) fn is_registered(&self, name: &str, arity: usize) -> bool {
         self.registered.borrow().contains(&(name.to_owned(), arity))
+    }
+
+    /// The flag that a script assigns to a property of this name.
+    pub(crate) fn assigned(&self, name: &str) -> Rc<Cell<bool>> {
+        self.assigned.borrow_mut().entry(name.to_owned()).or_default().clone()
     }
 
     /// What a name without a prefix means.

@@ -531,7 +531,6 @@ int64_t fb_impl(const at::Tensor* t) { return reinterpret_cast<int64_t>(t->unsaf
 int64_t fb_version(const at::Tensor* t) { return t->is_inference() ? 0 : static_cast<int64_t>(t->_version()); }
 bool fb_is_leaf(const at::Tensor* t) { return t->is_leaf(); }
 bool fb_retains_grad(const at::Tensor* t) { return t->retains_grad(); }
-bool fb_is_inference(const at::Tensor* t) { return t->is_inference(); }
 int64_t fb_output_nr(const at::Tensor* t) { return t->output_nr(); }
 
 // The name of the autograd node that made `t`, malloc'ed; null for a leaf.

@@ -90,7 +90,6 @@ unsafe extern "C" {
     fn fb_version(t: *const C_tensor) -> i64;
     fn fb_is_leaf(t: *const C_tensor) -> bool;
     fn fb_retains_grad(t: *const C_tensor) -> bool;
-    fn fb_is_inference(t: *const C_tensor) -> bool;
     fn fb_output_nr(t: *const C_tensor) -> i64;
     fn fb_grad_fn_name(t: *const C_tensor) -> *mut c_char;
     fn fb_set_data(t: *mut C_tensor, data: *const C_tensor) -> i32;
@@ -402,8 +401,6 @@ tensor_facts! {
     is_leaf => fb_is_leaf -> bool;
     /// Whether `retain_grad` was asked for.
     retains_grad => fb_retains_grad -> bool;
-    /// Whether it was made in inference mode.
-    is_inference => fb_is_inference -> bool;
     /// Which output of its node it is.
     output_nr => fb_output_nr -> i64;
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::script::dispatch::call_operator;
 use crate::script::function::{Args, Function};
 use crate::script::{convert, tensor_data};
-use crate::torch::{Device, Dtype, Tensor, shim};
+use crate::torch::{Device, Dtype, shim};
 
 /// `x.float()` and its kin: the tensor in another dtype.
 macro_rules! conversions {
