@@ -4,7 +4,15 @@
 
 use flambeau_runtime::script::Library;
 
+pub mod data;
+pub mod host;
+pub mod io;
+
 /// Every shelf of the library, for [`flambeau_runtime::script::Session::new`].
 pub fn libraries() -> Vec<Library> {
-    Vec::new()
+    let mut libraries = Vec::new();
+    libraries.extend_from_slice(io::LIBRARIES);
+    libraries.extend_from_slice(data::LIBRARIES);
+    libraries.extend_from_slice(host::LIBRARIES);
+    libraries
 }

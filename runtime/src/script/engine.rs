@@ -416,6 +416,10 @@ pub(crate) fn register_mentioned(engine: &mut Engine, state: &Rc<State>, mention
         if !is_word(&name) || RESERVED.contains(&name.as_str()) || arity > MOST_ARGUMENTS {
             continue;
         }
+        // Without a receiver only a bare function can be meant; others would hide Rhai's own.
+        if arity == 0 && !state.functions.contains_key(&name) {
+            continue;
+        }
         if !state.register(&name, arity) {
             continue;
         }
