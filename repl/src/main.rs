@@ -20,14 +20,12 @@ mod run;
 mod signal;
 mod start;
 
-use std::process::ExitCode;
-
 use clap::Parser;
 
 use cli::{Arguments, Command};
 use problem::Problem;
 
-fn main() -> ExitCode {
+fn main() {
     let arguments = Arguments::parse();
     let outcome = match &arguments.command {
         Command::Run(run) => run::run(run, &arguments.shared),
@@ -38,5 +36,5 @@ fn main() -> ExitCode {
         eprintln!("flambeau: {problem}");
         problem.exit_code()
     });
-    ExitCode::from(code)
+    signal::leave(code)
 }

@@ -60,10 +60,17 @@ impl Interrupts {
     }
 }
 
+/// Ends the program now that all is said and the session has ended. What is left would be the destructors
+/// of libtorch, which take back the registration of every operator one by one: a quarter of the time of a
+/// short script, for memory that the system takes back at once.
+pub fn leave(code: u8) -> ! {
+    low_level::exit(i32::from(code))
+}
+
 /// Ends the program without asking anybody: a script may hang inside a library.
 fn end() -> ! {
     eprintln!();
-    low_level::exit(i32::from(exit::INTERRUPT))
+    leave(exit::INTERRUPT)
 }
 
 /// Ends the program as one that knows nothing of pipes would: whoever read our output has gone.

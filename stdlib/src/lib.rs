@@ -7,6 +7,7 @@ use flambeau_runtime::script::Library;
 pub mod data;
 pub mod host;
 pub mod io;
+pub mod nn;
 
 /// Every shelf of the library, for [`flambeau_runtime::script::Session::new`].
 pub fn libraries() -> Vec<Library> {
@@ -14,5 +15,6 @@ pub fn libraries() -> Vec<Library> {
     libraries.extend_from_slice(io::LIBRARIES);
     libraries.extend_from_slice(data::LIBRARIES);
     libraries.extend_from_slice(host::LIBRARIES);
+    libraries.extend_from_slice(nn::LIBRARIES);
     libraries
 }

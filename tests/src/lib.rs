@@ -10,32 +10,36 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
-/// The program, built with the profile of the tests and up to date: a test never judges a stale one.
+/// The program: what `$FLAMBEAU_PROGRAM` names, or else the one built with the profile of the tests and
+/// brought up to date, so that a test never judges a stale one.
 ///
 /// # Panics
-/// When it cannot be built, with what to do.
+/// When it cannot be built or is not there, with what to do.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        if let Some(program) = std::env::var_os("FLAMBEAU_PROGRAM") {
+            return program.into();
+        }
         // target/PROFILE/deps/TEST-HASH
         let test = std::env::current_exe().expect("the test knows its own path");
         let folder =
             test.parent().and_then(Path::parent).expect("tests lie in target/PROFILE/deps");
-        let built = build(folder);
+        build(folder);
         let program = folder.join("flambeau");
         assert!(
             program.is_file(),
-            "{} is missing{built}; build it first: cargo build --release --workspace",
+            "{} is missing; build it first: cargo build --release --workspace",
             program.display()
         );
         program
     })
 }
 
-/// Has cargo bring program and engine library up to date; says why where it could not.
-fn build(folder: &Path) -> &'static str {
+/// Has cargo bring program and engine library up to date.
+fn build(folder: &Path) {
     // Set by `cargo test`; without it what lies there is taken.
-    let Some(cargo) = std::env::var_os("CARGO") else { return "" };
+    let Some(cargo) = std::env::var_os("CARGO") else { return };
     let profile = match folder.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
         Some(name) => name,
@@ -44,7 +48,7 @@ fn build(folder: &Path) -> &'static str {
         .args(["build", "--quiet", "--workspace", "--profile", profile])
         .current_dir(repository())
         .status();
-    if status.is_ok_and(|status| status.success()) { "" } else { " and cargo build fails" }
+    assert!(status.is_ok_and(|status| status.success()), "the program cannot be built");
 }
 
 /// The program as a command in a clean environment, run in the project's folder.

@@ -15,6 +15,8 @@
 //! and `libc10` as needed, but says not where they are.
 
 mod convert;
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+mod glibc;
 mod handle;
 mod panics;
 mod session;

@@ -1,19 +1,17 @@
 //! The tensor that scripts hold: a handle to libtorch's own, by tch.
 
 use std::ops::Deref;
+use std::rc::Rc;
 
 use super::dtype::{Device, Dtype};
 
 /// A handle to a tensor. A clone is the same tensor (same storage, same autograd graph).
 /// Everything that tch's tensor can do is there through `Deref`.
-#[derive(Debug)]
-pub struct Tensor(tch::Tensor);
-
-impl Clone for Tensor {
-    fn clone(&self) -> Self {
-        Tensor(self.0.shallow_clone())
-    }
-}
+///
+/// Scripts clone handles all the time (every use of a variable is one), so a clone only counts up:
+/// tch's own `shallow_clone` allocates and asks C++.
+#[derive(Debug, Clone)]
+pub struct Tensor(Rc<tch::Tensor>);
 
 impl Deref for Tensor {
     type Target = tch::Tensor;
@@ -25,7 +23,7 @@ impl Deref for Tensor {
 
 impl From<tch::Tensor> for Tensor {
     fn from(tensor: tch::Tensor) -> Self {
-        Tensor(tensor)
+        Tensor(Rc::new(tensor))
     }
 }
 
@@ -36,9 +34,9 @@ impl AsRef<tch::Tensor> for Tensor {
 }
 
 impl Tensor {
-    /// The tch tensor, owned.
+    /// The tch tensor, owned: it can cross to another thread.
     pub fn into_tch(self) -> tch::Tensor {
-        self.0
+        Rc::try_unwrap(self.0).unwrap_or_else(|shared| shared.shallow_clone())
     }
 
     /// Another handle, as tch's type: its in-place methods need an owned value.
