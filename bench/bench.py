@@ -94,7 +94,8 @@ def run(command, env):
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        reason = (output.strip().splitlines() or ["no output"])[-1]
+        said = [text.strip() for text in output.splitlines() if text.strip()]
+        reason = next((text for text in said if "Error: " in text), (said or ["no output"])[-1])
         name = pathlib.Path(command[-1]).name
         raise Failed(f"{name} ended with {process.returncode}: {reason}")
     # Linux counts in KiB, macOS in bytes.
