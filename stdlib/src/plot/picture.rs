@@ -1,0 +1,158 @@
+//! Tensors as pictures: `plot.image`.
+
+use std::io::Cursor;
+
+use flambeau_runtime::error::{Error, Result};
+use flambeau_runtime::script::{Args, Event};
+use flambeau_runtime::torch::{Dtype, Tensor};
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+use rhai::Dynamic;
+
+use super::base64;
+use crate::io::{files, image as pictures};
+
+/// Smaller pictures are enlarged by a whole factor, so that single elements are seen.
+const LEAST_SIDE: u32 = 256;
+
+/// Points of the colour map viridis at even distances (van der Walt and Smith 2015, CC0).
+const VIRIDIS: [[f64; 3]; 9] = [
+    [68.0, 1.0, 84.0],
+    [72.0, 40.0, 120.0],
+    [62.0, 74.0, 137.0],
+    [49.0, 104.0, 142.0],
+    [38.0, 130.0, 142.0],
+    [31.0, 158.0, 137.0],
+    [53.0, 183.0, 121.0],
+    [109.0, 205.0, 89.0],
+    [253.0, 231.0, 37.0],
+];
+
+/// `plot.image(tensor, path, cmap, scale)`.
+pub(crate) fn image(args: &mut Args<'_>) -> Result<Dynamic> {
+    let path = args.opt_str(1)?.map(|path| args.ctx().writable(&path)).transpose()?;
+    let tensor = args.tensor(0)?;
+    let colours = match args.str(2)?.as_str() {
+        "viridis" => true,
+        "gray" | "grey" => false,
+        other => {
+            return Err(Error::value(format!("image(): unknown cmap '{other}'"))
+                .help("colour maps are viridis and gray"));
+        }
+    };
+    let (width, height, channels, bytes) = rgb(&tensor, colours)?;
+    let scale = match args.opt_int(3)? {
+        None => (LEAST_SIDE / width.max(height)).max(1),
+        Some(scale) => {
+            let fits = u32::try_from(scale).ok().filter(|scale| (1..=64).contains(scale));
+            fits.ok_or_else(|| args.mismatch(3, "1 to 64"))?
+        }
+    };
+    let color = match channels {
+        1 => ExtendedColorType::L8,
+        2 => ExtendedColorType::La8,
+        3 => ExtendedColorType::Rgb8,
+        4 => ExtendedColorType::Rgba8,
+        _ => {
+            return Err(Error::shape(format!(
+                "image(): a picture has 1 to 4 channels, not {}",
+                tensor.describe()
+            ))
+            .help(
+                "a picture is [channels, height, width]; x.permute([2, 0, 1]) puts channels first",
+            ));
+        }
+    };
+    let bytes = enlarged(&bytes, width as usize, channels as usize, scale as usize);
+    let mut png = Vec::new();
+    PngEncoder::new(Cursor::new(&mut png))
+        .write_image(&bytes, width * scale, height * scale, color)
+        .map_err(|error| Error::value(format!("image(): {error}")))?;
+    if let Some(path) = &path {
+        if path.extension().is_none_or(|suffix| !suffix.eq_ignore_ascii_case("png")) {
+            return Err(Error::value(format!(
+                "image(): the name must end in .png, not {:?}",
+                path.display().to_string()
+            )));
+        }
+        files::write_bytes(path, &png)?;
+    }
+    args.ctx().emit(Event::Display(vec![
+        ("image/png".to_owned(), base64::encode(&png)),
+        ("text/plain".to_owned(), format!("[picture, {} x {}]", width * scale, height * scale)),
+    ]));
+    Ok(Dynamic::UNIT)
+}
+
+/// Width, height, channels and bytes. A matrix of numbers is spread from its least to its greatest.
+fn rgb(tensor: &Tensor, colours: bool) -> Result<(u32, u32, u32, Vec<u8>)> {
+    let single = tensor.dim() == 2 || (tensor.dim() == 3 && tensor.size()[0] == 1);
+    if !single || tensor.dtype() == Dtype::UINT8 && !colours {
+        return pictures::pixels(tensor);
+    }
+    let values = tensor.f_detach()?.f_to_kind(tch::Kind::Double)?;
+    if values.numel() == 0 {
+        return pictures::pixels(tensor);
+    }
+    let finite = values.f_masked_select(&values.f_isfinite()?)?;
+    let (low, high) = match finite.numel() {
+        0 => (0.0, 1.0),
+        _ => (f64::try_from(&finite.f_min()?)?, f64::try_from(&finite.f_max()?)?),
+    };
+    let width = if high > low { high - low } else { 1.0 };
+    let unit = values.f_sub_scalar(low)?.f_div_scalar(width)?.f_nan_to_num(0.0, 1.0, 0.0)?;
+    if !colours {
+        return pictures::pixels(&unit.into());
+    }
+    let flat = unit.f_to_device(tch::Device::Cpu)?.f_flatten(0, -1)?;
+    let unit = Vec::<f64>::try_from(&flat)?;
+    let size = tensor.size();
+    let [height, width] = size[size.len() - 2..] else {
+        return Err(Error::shape("a picture has two or three dimensions"));
+    };
+    let fits =
+        |size: i64| u32::try_from(size).map_err(|_| Error::shape("the picture is too large"));
+    Ok((fits(width)?, fits(height)?, 3, unit.into_iter().flat_map(viridis).collect()))
+}
+
+fn viridis(value: f64) -> [u8; 3] {
+    let at = value.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f64;
+    let i = (at as usize).min(VIRIDIS.len() - 2);
+    let share = at - i as f64;
+    let mix = |k: usize| VIRIDIS[i][k] + (VIRIDIS[i + 1][k] - VIRIDIS[i][k]) * share;
+    [0, 1, 2].map(|k| mix(k).round() as u8)
+}
+
+/// Every pixel `scale` times in both directions.
+fn enlarged(bytes: &[u8], width: usize, channels: usize, scale: usize) -> Vec<u8> {
+    if scale == 1 {
+        return bytes.to_vec();
+    }
+    let mut out = Vec::with_capacity(bytes.len() * scale * scale);
+    for row in bytes.chunks_exact(width * channels) {
+        let wide: Vec<u8> = row.chunks_exact(channels).flat_map(|p| p.repeat(scale)).collect();
+        (0..scale).for_each(|_| out.extend_from_slice(&wide));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_are_repeated() {
+        assert_eq!(
+            enlarged(&[1, 2, 3, 4], 2, 1, 2),
+            [1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4]
+        );
+        assert_eq!(enlarged(&[1, 2], 1, 2, 2), [1, 2, 1, 2, 1, 2, 1, 2]);
+    }
+
+    #[test]
+    fn the_colour_map_begins_dark_and_ends_bright() {
+        assert_eq!(viridis(0.0), [68, 1, 84]);
+        assert_eq!(viridis(1.0), [253, 231, 37]);
+        assert_eq!(viridis(7.0), [253, 231, 37]);
+    }
+}
