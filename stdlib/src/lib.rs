@@ -7,6 +7,7 @@ use flambeau_runtime::script::Library;
 pub mod data;
 pub mod host;
 pub mod io;
+pub mod plot;
 pub mod nn;
 
 /// Every shelf of the library, for [`flambeau_runtime::script::Session::new`].
@@ -15,6 +16,7 @@ pub fn libraries() -> Vec<Library> {
     libraries.extend_from_slice(io::LIBRARIES);
     libraries.extend_from_slice(data::LIBRARIES);
     libraries.extend_from_slice(host::LIBRARIES);
+    libraries.push(plot::LIBRARY);
     libraries.extend_from_slice(nn::LIBRARIES);
     libraries
 }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use rhai::grain::{Compiler, Vm};
 use rhai::{AST, Dynamic, Engine, EvalAltResult, ImmutableString, Position, Scope};
 
 use super::context;
@@ -53,6 +54,16 @@ impl Default for Options {
             }),
         }
     }
+}
+
+/// Runs a compiled cell: in the bytecode VM where it lowers whole, else by walking the tree.
+fn execute(engine: &Engine, scope: &mut Scope<'_>, ast: &AST) -> Result<Dynamic, Box<EvalAltResult>> {
+    let program = Compiler::new().compile(ast);
+    if program.residual_count() > 0 {
+        return engine.eval_ast_with_scope::<Dynamic>(scope, ast);
+    }
+    // With callbacks: closures go to native code all the time.
+    Vm::new(engine).eval_with_callbacks(scope, &program.into_shared())
 }
 
 /// The texts of what was evaluated, for error reports.
@@ -116,9 +127,7 @@ impl Session {
         self.adopt_functions(&ast);
         self.state.begin();
         let Session { engine, state, scope, .. } = self;
-        let outcome = context::enter(engine, state, || {
-            engine.eval_ast_with_scope::<Dynamic>(scope, &ast)
-        });
+        let outcome = context::enter(engine, state, || execute(engine, scope, &ast));
         outcome.map_err(|error| Box::new(self.report(&error, source)))
     }
 
