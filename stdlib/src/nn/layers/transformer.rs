@@ -1,0 +1,532 @@
+//! Transformer layers and stacks: Vaswani et al. (2017).
+
+use flambeau_runtime::error::{Error, Result};
+use flambeau_runtime::script::{Args, Context, Function};
+use flambeau_runtime::torch::{Tensor, grad_enabled};
+use rhai::{Dynamic, Map};
+
+use super::super::class::{self, Call, Class, Forward, constructors};
+use super::super::factory::Factory;
+use super::super::init;
+use super::super::module::Module;
+use super::attention::{self, Masks};
+
+pub(crate) const CLASSES: &[Class] = &[
+    Class {
+        schema: "nn.TransformerEncoderLayer(int d_model, int nhead, int dim_feedforward=2048, float dropout=0.1, Any activation='relu', float layer_norm_eps=1e-05, bool batch_first=False, bool norm_first=False, bool bias=True, Device? device=None, ScalarType? dtype=None) -> Module",
+        doc: "Self-attention and a feed-forward network, each with a residual and a layer norm. \
+              `activation` is 'relu', 'gelu', a closure or a module.",
+        example: "let layer = nn.TransformerEncoderLayer(8, 2, 16);\nlayer(torch.randn([10, 3, 8])).shape",
+        build: |module, args| layer(module, args, false),
+        inputs: &["src", "src_mask?", "src_key_padding_mask?", "is_causal?"],
+        forward: Forward::Native(encode_layer),
+        ..Class::LAYER
+    },
+    Class {
+        schema: "nn.TransformerDecoderLayer(int d_model, int nhead, int dim_feedforward=2048, float dropout=0.1, Any activation='relu', float layer_norm_eps=1e-05, bool batch_first=False, bool norm_first=False, bool bias=True, Device? device=None, ScalarType? dtype=None) -> Module",
+        doc: "Self-attention, attention over the encoder's memory and a feed-forward network, each \
+              with a residual and a layer norm.",
+        example: "let layer = nn.TransformerDecoderLayer(8, 2, 16);\nlayer(torch.randn([4, 3, 8]), torch.randn([10, 3, 8])).shape",
+        build: |module, args| layer(module, args, true),
+        inputs: &[
+            "tgt",
+            "memory",
+            "tgt_mask?",
+            "memory_mask?",
+            "tgt_key_padding_mask?",
+            "memory_key_padding_mask?",
+            "tgt_is_causal?",
+            "memory_is_causal?",
+        ],
+        forward: Forward::Native(decode_layer),
+        ..Class::LAYER
+    },
+    Class {
+        schema: "nn.TransformerEncoder(Module encoder_layer, int num_layers, Module? norm=None, bool enable_nested_tensor=True, bool mask_check=True) -> Module",
+        doc: "num_layers copies of a layer, one after another.",
+        example: "let layer = nn.TransformerEncoderLayer(8, 2, 16);\nnn.TransformerEncoder(layer, 2)(torch.randn([10, 3, 8])).shape",
+        build: stack,
+        inputs: &["src", "mask?", "src_key_padding_mask?", "is_causal?"],
+        forward: Forward::Native(encode),
+        ..Class::LAYER
+    },
+    Class {
+        schema: "nn.TransformerDecoder(Module decoder_layer, int num_layers, Module? norm=None) -> Module",
+        doc: "num_layers copies of a layer, one after another.",
+        example: "let layer = nn.TransformerDecoderLayer(8, 2, 16);\nnn.TransformerDecoder(layer, 2)(torch.randn([4, 3, 8]), torch.randn([10, 3, 8])).shape",
+        build: stack,
+        inputs: &[
+            "tgt",
+            "memory",
+            "tgt_mask?",
+            "memory_mask?",
+            "tgt_key_padding_mask?",
+            "memory_key_padding_mask?",
+            "tgt_is_causal?",
+            "memory_is_causal?",
+        ],
+        forward: Forward::Native(decode),
+        ..Class::LAYER
+    },
+    Class {
+        schema: "nn.Transformer(int d_model=512, int nhead=8, int num_encoder_layers=6, int num_decoder_layers=6, int dim_feedforward=2048, float dropout=0.1, Any activation='relu', Module? custom_encoder=None, Module? custom_decoder=None, float layer_norm_eps=1e-05, bool batch_first=False, bool norm_first=False, bool bias=True, Device? device=None, ScalarType? dtype=None) -> Module",
+        doc: "An encoder and a decoder: source (S, N, E) and target (T, N, E) to (T, N, E).",
+        example: "let model = nn.Transformer(d_model: 8, nhead: 2, num_encoder_layers: 1, num_decoder_layers: 1, dim_feedforward: 16);\nmodel(torch.randn([10, 3, 8]), torch.randn([4, 3, 8])).shape",
+        build: transformer,
+        inputs: &[
+            "src",
+            "tgt",
+            "src_mask?",
+            "tgt_mask?",
+            "memory_mask?",
+            "src_key_padding_mask?",
+            "tgt_key_padding_mask?",
+            "memory_key_padding_mask?",
+            "src_is_causal?",
+            "tgt_is_causal?",
+            "memory_is_causal?",
+        ],
+        forward: Forward::Native(transform),
+        ..Class::LAYER
+    },
+];
+
+const TABLES: [Function; CLASSES.len()] = constructors::<{ CLASSES.len() }>(CLASSES);
+
+pub(crate) const FUNCTIONS: &[Function] = &[
+    TABLES[0],
+    TABLES[1],
+    TABLES[2],
+    TABLES[3],
+    TABLES[4],
+    Function {
+        schema: "nn.Transformer.generate_square_subsequent_mask(int sz, Device? device=None, ScalarType? dtype=None) -> Tensor",
+        doc: "The causal mask (sz, sz): -inf above the diagonal, 0 elsewhere.",
+        example: "nn.Transformer.generate_square_subsequent_mask(3)",
+        call: |args| {
+            let size = args.int(0)?;
+            let mask = Factory::of(args)?.full(&[size, size], f64::NEG_INFINITY)?;
+            Ok(Dynamic::from(Tensor::from(mask.f_triu(1)?)))
+        },
+    },
+];
+
+/// Makes the module of class `name`, with this constructor's `device` and `dtype`.
+fn make(
+    args: &Args<'_>,
+    name: &str,
+    positional: Vec<Dynamic>,
+    named: &[(&str, Dynamic)],
+) -> Result<Module> {
+    let mut keywords: Map =
+        named.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
+    for option in ["device", "dtype"] {
+        let wanted = name != "nn.Dropout" && !name.ends_with("coder");
+        if let Some(i) = args.schema().position(option)
+            && wanted
+        {
+            keywords.insert(option.into(), args.get(i).clone());
+        }
+    }
+    let mut all = positional;
+    all.push(Dynamic::from_map(keywords));
+    let made = args.ctx().function(name, all)?;
+    made.try_cast::<Module>().ok_or_else(|| Error::type_(format!("{name} made no module")))
+}
+
+fn layer(module: &Module, args: &mut Args<'_>, decoder: bool) -> Result<()> {
+    let at =
+        |name: &str| args.schema().position(name).map_or(Dynamic::UNIT, |i| args.get(i).clone());
+    let (width, hidden, dropout, bias) =
+        (at("d_model"), at("dim_feedforward"), at("dropout"), at("bias"));
+    let attention = || {
+        let named = [
+            ("dropout", dropout.clone()),
+            ("bias", bias.clone()),
+            ("batch_first", at("batch_first")),
+        ];
+        make(args, "nn.MultiheadAttention", vec![width.clone(), at("nhead")], &named)
+    };
+    let linear = |a: &Dynamic, b: &Dynamic| {
+        make(args, "nn.Linear", vec![a.clone(), b.clone()], &[("bias", bias.clone())])
+    };
+    let norm = || {
+        let named = [("eps", at("layer_norm_eps")), ("bias", bias.clone())];
+        make(args, "nn.LayerNorm", vec![width.clone()], &named)
+    };
+    let drop = || make(args, "nn.Dropout", vec![dropout.clone()], &[]);
+    module.put_module("self_attn", attention()?)?;
+    if decoder {
+        module.put_module("multihead_attn", attention()?)?;
+    }
+    module.put_module("linear1", linear(&width, &hidden)?)?;
+    module.put_module("dropout", drop()?)?;
+    module.put_module("linear2", linear(&hidden, &width)?)?;
+    let blocks: &[u8] = if decoder { &[1, 2, 3] } else { &[1, 2] };
+    for block in blocks {
+        module.put_module(&format!("norm{block}"), norm()?)?;
+    }
+    for block in blocks {
+        module.put_module(&format!("dropout{block}"), drop()?)?;
+    }
+    let activation = at("activation");
+    if let Some(text) = activation.read_lock::<rhai::ImmutableString>()
+        && !matches!(text.as_str(), "relu" | "gelu")
+    {
+        return Err(Error::value(format!("activation should be relu/gelu, not {}", *text)));
+    }
+    let submodule = activation.read_lock::<Module>().map(|module| module.clone());
+    let mut state = module.state_mut()?;
+    // Only what PyTorch keeps: the rest lives in the submodules, some under the same names.
+    state.attributes.replace(Vec::new());
+    state.attributes.set("norm_first", at("norm_first"));
+    match submodule {
+        Some(submodule) => state.modules.set("activation", Some(submodule)),
+        None => state.attributes.set("activation", activation),
+    }
+    Ok(())
+}
+
+fn encode_layer(call: &Call<'_>) -> Result<Dynamic> {
+    let x = call.tensor(0)?.clone();
+    let block = Block { module: call.module, ctx: call.ctx };
+    let causal = call.bool_or(3, false)?;
+    let attend = |x: Tensor| {
+        let masks = Masks { attention: call.value(1).clone(), padding: call.value(2).clone() };
+        block.attend("self_attn", "dropout1", x, None, masks, causal)
+    };
+    let first = call.state().bool("norm_first")?;
+    let x = block.residual(x, first, "norm1", attend)?;
+    let x = block.residual(x, first, "norm2", |x| block.feed_forward(x, "dropout2"))?;
+    Ok(Dynamic::from(x))
+}
+
+fn decode_layer(call: &Call<'_>) -> Result<Dynamic> {
+    let x = call.tensor(0)?.clone();
+    let memory = call.tensor(1)?.clone();
+    let block = Block { module: call.module, ctx: call.ctx };
+    let (causal, memory_causal) = (call.bool_or(6, false)?, call.bool_or(7, false)?);
+    let attend = |x: Tensor| {
+        let masks = Masks { attention: call.value(2).clone(), padding: call.value(4).clone() };
+        block.attend("self_attn", "dropout1", x, None, masks, causal)
+    };
+    let look = |x: Tensor| {
+        let masks = Masks { attention: call.value(3).clone(), padding: call.value(5).clone() };
+        block.attend("multihead_attn", "dropout2", x, Some(&memory), masks, memory_causal)
+    };
+    let first = call.state().bool("norm_first")?;
+    let x = block.residual(x, first, "norm1", attend)?;
+    let x = block.residual(x, first, "norm2", look)?;
+    let x = block.residual(x, first, "norm3", |x| block.feed_forward(x, "dropout3"))?;
+    Ok(Dynamic::from(x))
+}
+
+/// The parts that encoder and decoder layers share.
+struct Block<'a> {
+    module: &'a Module,
+    ctx: &'a Context<'a>,
+}
+
+impl Block<'_> {
+    fn apply(&self, name: &str, x: Tensor) -> Result<Tensor> {
+        let module = self.module.state().module(name)?;
+        module.call_tensor(x, self.ctx)
+    }
+
+    /// x + f(norm(x)), or norm(x + f(x)).
+    fn residual(
+        &self,
+        x: Tensor,
+        norm_first: bool,
+        norm: &str,
+        f: impl Fn(Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        if norm_first {
+            let y = f(self.apply(norm, x.clone())?)?;
+            return Ok(x.f_add(&y)?.into());
+        }
+        let y = f(x.clone())?;
+        self.apply(norm, x.f_add(&y)?.into())
+    }
+
+    fn attend(
+        &self,
+        name: &str,
+        dropout: &str,
+        x: Tensor,
+        memory: Option<&Tensor>,
+        masks: Masks,
+        causal: bool,
+    ) -> Result<Tensor> {
+        let module = self.module.state().module(name)?;
+        let other = memory.unwrap_or(&x).clone();
+        let inputs = [x, other.clone(), other];
+        if module.hooked() {
+            let named = [
+                ("attn_mask", masks.attention),
+                ("key_padding_mask", masks.padding),
+                ("need_weights", Dynamic::FALSE),
+                ("is_causal", Dynamic::from_bool(causal)),
+            ];
+            let keywords: Map = named.into_iter().map(|(n, v)| (n.into(), v)).collect();
+            let mut args: Vec<Dynamic> = inputs.into_iter().map(Dynamic::from).collect();
+            args.push(Dynamic::from_map(keywords));
+            let result = module.call(args, self.ctx)?;
+            let parts = flambeau_runtime::script::convert::items(&result).unwrap_or_default();
+            let out = parts.into_iter().next().and_then(|value| value.try_cast::<Tensor>());
+            let out = out.ok_or_else(|| Error::type_("attention gave no tensor"))?;
+            return self.apply(dropout, out);
+        }
+        let (out, _) = attention::run(&module, inputs, masks, (false, true, causal), self.ctx)?;
+        self.apply(dropout, out)
+    }
+
+    fn feed_forward(&self, x: Tensor, dropout: &str) -> Result<Tensor> {
+        let x = self.apply("linear1", x)?;
+        let activation = self.module.state().read(self.module, "activation");
+        let x = match activation.read_lock::<rhai::ImmutableString>() {
+            Some(name) if *name == "gelu" => x.f_gelu("none")?.into(),
+            Some(_) => x.f_relu()?.into(),
+            None => {
+                let out = self.ctx.call(&activation, vec![Dynamic::from(x)])?;
+                out.try_cast::<Tensor>()
+                    .ok_or_else(|| Error::type_("the activation must give a Tensor"))?
+            }
+        };
+        let x = self.apply("dropout", x)?;
+        let x = self.apply("linear2", x)?;
+        self.apply(dropout, x)
+    }
+}
+
+/// `layers`: independent copies of a layer.
+fn stack(module: &Module, args: &mut Args<'_>) -> Result<()> {
+    let layer = args.object::<Module>(0)?;
+    let class = class::find("nn.ModuleList").ok_or_else(|| Error::name("nn.ModuleList"))?;
+    let layers = Module::new(class, class.name());
+    for i in 0..args.int(1)? {
+        layers.put_module(&i.to_string(), layer.deep_copy()?)?;
+    }
+    module.put_module("layers", layers)?;
+    let norm = if args.is_none(2) { None } else { Some(args.object::<Module>(2)?) };
+    let mut state = module.state_mut()?;
+    let _ = state.attributes.remove("encoder_layer");
+    let _ = state.attributes.remove("decoder_layer");
+    if let Some(norm) = norm {
+        let _ = state.attributes.remove("norm");
+        state.modules.set("norm", Some(norm));
+    }
+    Ok(())
+}
+
+fn encode(call: &Call<'_>) -> Result<Dynamic> {
+    let src = call.tensor(0)?.clone();
+    let layers = call.state().module("layers")?.items();
+    let batch_first = batch_first(&layers);
+    let length = sequence_length(&src, batch_first);
+    let causal = causal_mask(call.opt_tensor(1)?, call.value(3), length, &src)?;
+    let padded = padding_to_clear(call, &layers, &src)?;
+    let mut x = src;
+    for layer in &layers {
+        let named = [
+            ("src_mask", call.value(1).clone()),
+            ("src_key_padding_mask", call.value(2).clone()),
+            ("is_causal", Dynamic::from_bool(causal)),
+        ];
+        x = call_with(layer, vec![Dynamic::from(x)], named, call.ctx)?;
+    }
+    if let Some(padded) = padded {
+        x = x.f_masked_fill(&padded.f_unsqueeze(-1)?, 0.0)?.into();
+    }
+    norm(call, x)
+}
+
+fn decode(call: &Call<'_>) -> Result<Dynamic> {
+    let tgt = call.tensor(0)?.clone();
+    let layers = call.state().module("layers")?.items();
+    let length = sequence_length(&tgt, batch_first(&layers));
+    let causal = causal_mask(call.opt_tensor(2)?, call.value(6), length, &tgt)?;
+    let mut x = tgt;
+    for layer in &layers {
+        let named = [
+            ("tgt_mask", call.value(2).clone()),
+            ("memory_mask", call.value(3).clone()),
+            ("tgt_key_padding_mask", call.value(4).clone()),
+            ("memory_key_padding_mask", call.value(5).clone()),
+            ("tgt_is_causal", Dynamic::from_bool(causal)),
+            ("memory_is_causal", Dynamic::from_bool(call.bool_or(7, false)?)),
+        ];
+        x = call_with(layer, vec![Dynamic::from(x), call.value(1).clone()], named, call.ctx)?;
+    }
+    norm(call, x)
+}
+
+fn call_with<const N: usize>(
+    layer: &Module,
+    mut args: Vec<Dynamic>,
+    named: [(&str, Dynamic); N],
+    ctx: &Context<'_>,
+) -> Result<Tensor> {
+    let keywords: Map = named.into_iter().map(|(name, value)| (name.into(), value)).collect();
+    args.push(Dynamic::from_map(keywords));
+    let out = layer.call(args, ctx)?;
+    out.try_cast::<Tensor>()
+        .ok_or_else(|| Error::type_(format!("{} must give a Tensor here", layer.name())))
+}
+
+fn norm(call: &Call<'_>, x: Tensor) -> Result<Dynamic> {
+    let norm = call.state().modules.get("norm").cloned().flatten();
+    Ok(Dynamic::from(match norm {
+        Some(norm) => norm.call_tensor(x, call.ctx)?,
+        None => x,
+    }))
+}
+
+fn batch_first(layers: &[Module]) -> bool {
+    let Some(layer) = layers.first() else { return false };
+    let attention = layer.state().module("self_attn");
+    attention.is_ok_and(|module| module.state().bool("batch_first").unwrap_or(false))
+}
+
+fn sequence_length(x: &Tensor, batch_first: bool) -> i64 {
+    let shape = x.size();
+    let dim = usize::from(shape.len() == 3 && batch_first);
+    shape.get(dim).copied().unwrap_or(0)
+}
+
+/// Whether the mask is the causal one, which attention can then leave out.
+fn causal_mask(mask: Option<Tensor>, hint: &Dynamic, length: i64, like: &Tensor) -> Result<bool> {
+    if let Ok(hint) = hint.as_bool() {
+        return Ok(hint);
+    }
+    let Some(mask) = mask else { return Ok(false) };
+    if mask.size() != [length, length] {
+        return Ok(false);
+    }
+    let mask = if mask.kind() == tch::Kind::Bool {
+        let zeros = tch::Tensor::f_zeros([length, length], (like.kind(), mask.device()))?;
+        zeros.f_masked_fill(&mask, f64::NEG_INFINITY)?
+    } else {
+        mask.into_tch()
+    };
+    Ok(mask.f_equal(&subsequent_mask(length, (mask.kind(), mask.device()))?)?)
+}
+
+fn subsequent_mask(size: i64, options: (tch::Kind, tch::Device)) -> Result<tch::Tensor> {
+    Ok(tch::Tensor::f_full([size, size], f64::NEG_INFINITY, options)?.f_triu(1)?)
+}
+
+/// In evaluation PyTorch runs padded batches as nested tensors, which leaves zeros at the padding.
+/// The positions to clear, under the same conditions.
+fn padding_to_clear(call: &Call<'_>, layers: &[Module], src: &Tensor) -> Result<Option<Tensor>> {
+    let Some(padding) = call.opt_tensor(2)? else { return Ok(None) };
+    let Some(layer) = layers.first() else { return Ok(None) };
+    let wanted = call.state().bool("enable_nested_tensor")?
+        && layer.name() == "TransformerEncoderLayer"
+        && !layer.training()
+        && src.dim() == 3
+        && call.value(1).is_unit()
+        && supports_nested(layer)?;
+    let tracked = || grad_enabled() && layer.parameters().iter().any(|p| p.requires_grad());
+    if !wanted || tracked() || grad_enabled() && src.requires_grad() {
+        return Ok(None);
+    }
+    let padded =
+        if padding.kind() == tch::Kind::Bool { padding } else { padding.f_ne(0.0)?.into() };
+    let kept = Dynamic::from(Tensor::from(padded.f_logical_not()?));
+    let args = vec![call.value(0).clone(), kept];
+    let aligned = call.ctx.op("_nested_tensor_from_mask_left_aligned", args)?;
+    Ok(aligned.as_bool().unwrap_or(false).then_some(padded))
+}
+
+fn supports_nested(layer: &Module) -> Result<bool> {
+    let state = layer.state();
+    let attention = state.module("self_attn")?;
+    let attention = attention.state();
+    let (norm1, norm2) = (state.module("norm1")?, state.module("norm2")?);
+    let activation = match state.modules.get("activation") {
+        Some(Some(module)) => matches!(module.name(), "ReLU" | "GELU"),
+        _ => state.is_text("activation", "relu") || state.is_text("activation", "gelu"),
+    };
+    Ok(!state.bool("norm_first")?
+        && attention.bool("batch_first")?
+        && attention.bool("_qkv_same_embed_dim")?
+        && attention.opt_parameter("in_proj_bias").is_some()
+        && attention.int("num_heads")? % 2 == 0
+        && activation
+        && norm1.state().float("eps")? == norm2.state().float("eps")?)
+}
+
+fn transformer(module: &Module, args: &mut Args<'_>) -> Result<()> {
+    let at =
+        |name: &str| args.schema().position(name).map_or(Dynamic::UNIT, |i| args.get(i).clone());
+    for (side, count, custom) in [
+        ("encoder", "num_encoder_layers", "custom_encoder"),
+        ("decoder", "num_decoder_layers", "custom_decoder"),
+    ] {
+        if let Some(given) = at(custom).read_lock::<Module>() {
+            module.put_module(side, given.clone())?;
+            continue;
+        }
+        let title = if side == "encoder" { "Encoder" } else { "Decoder" };
+        let settings = [
+            "d_model",
+            "nhead",
+            "dim_feedforward",
+            "dropout",
+            "activation",
+            "layer_norm_eps",
+            "batch_first",
+            "norm_first",
+            "bias",
+        ];
+        let layer = settings.map(at).to_vec();
+        let layer = make(args, &format!("nn.Transformer{title}Layer"), layer, &[])?;
+        let named = [("eps", at("layer_norm_eps")), ("bias", at("bias"))];
+        let norm = make(args, "nn.LayerNorm", vec![at("d_model")], &named)?;
+        let positional = vec![layer.to_dynamic(), at(count), norm.to_dynamic()];
+        module.put_module(side, make(args, &format!("nn.Transformer{title}"), positional, &[])?)?;
+    }
+    for parameter in module.parameters() {
+        if parameter.dim() > 1 {
+            init::xavier_uniform(&parameter)?;
+        }
+    }
+    let mut state = module.state_mut()?;
+    state.attributes.replace(Vec::new());
+    for name in ["d_model", "nhead", "batch_first"] {
+        state.attributes.set(name, at(name));
+    }
+    Ok(())
+}
+
+fn transform(call: &Call<'_>) -> Result<Dynamic> {
+    let state = call.state();
+    let (encoder, decoder) = (state.module("encoder")?, state.module("decoder")?);
+    let (width, batch_first) = (state.int("d_model")?, state.bool("batch_first")?);
+    drop(state);
+    let (src, tgt) = (call.tensor(0)?.size(), call.tensor(1)?.size());
+    let batch = usize::from(!batch_first);
+    if src.len() == 3 && src.get(batch) != tgt.get(batch) {
+        return Err(Error::shape("the batch number of src and tgt must be equal"));
+    }
+    if src.last() != Some(&width) || tgt.last() != Some(&width) {
+        return Err(Error::shape("the feature number of src and tgt must be equal to d_model"));
+    }
+    let named = [
+        ("mask", call.value(2).clone()),
+        ("src_key_padding_mask", call.value(5).clone()),
+        ("is_causal", call.value(8).clone()),
+    ];
+    let memory = call_with(&encoder, vec![call.value(0).clone()], named, call.ctx)?;
+    let named = [
+        ("tgt_mask", call.value(3).clone()),
+        ("memory_mask", call.value(4).clone()),
+        ("tgt_key_padding_mask", call.value(6).clone()),
+        ("memory_key_padding_mask", call.value(7).clone()),
+        ("tgt_is_causal", call.value(9).clone()),
+        ("memory_is_causal", Dynamic::from_bool(call.bool_or(10, false)?)),
+    ];
+    let args = vec![call.value(1).clone(), Dynamic::from(memory)];
+    Ok(Dynamic::from(call_with(&decoder, args, named, call.ctx)?))
+}

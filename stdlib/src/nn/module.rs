@@ -1,0 +1,360 @@
+//! `nn.Module`: a tree of parameters, buffers, submodules and settings, with a forward pass.
+//!
+//! Names, order and keys follow <https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html>.
+//! A module is a handle: a clone is the same module.
+
+use std::cell::{Cell, Ref, RefCell, RefMut};
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use flambeau_runtime::error::{Error, Kind, Result};
+use flambeau_runtime::script::Context;
+use flambeau_runtime::torch::Tensor;
+use rhai::{Dynamic, FnPtr};
+
+use super::class::{self, Class};
+use super::hooks::Hooks;
+use super::slots::Slots;
+use super::state_dict::StateDict;
+use super::tensors::{self, Seen};
+
+/// A neural network module, as scripts hold it.
+#[derive(Clone)]
+pub struct Module(Rc<Inner>);
+
+struct Inner {
+    class: &'static Class,
+    name: Rc<str>,
+    training: Cell<bool>,
+    hooked: Cell<bool>,
+    state: RefCell<State>,
+}
+
+/// A tensor that belongs to a module and is no parameter.
+#[derive(Clone, Debug)]
+pub(crate) struct Buffer {
+    pub tensor: Option<Tensor>,
+    /// Whether the state dict holds it.
+    pub persistent: bool,
+}
+
+/// What a module holds.
+#[derive(Default)]
+pub(crate) struct State {
+    pub parameters: Slots<Option<Tensor>>,
+    pub buffers: Slots<Buffer>,
+    pub modules: Slots<Option<Module>>,
+    pub attributes: Slots<Dynamic>,
+    /// Closures of a module that a script wrote; called with `this` bound to the module.
+    pub methods: Slots<Rc<FnPtr>>,
+    /// The forward pass of a module that a script wrote.
+    pub forward: Option<Rc<FnPtr>>,
+    pub hooks: Option<Box<Hooks>>,
+}
+
+impl Module {
+    /// A module of `class` with nothing in it, called `name`.
+    pub(crate) fn new(class: &'static Class, name: &str) -> Self {
+        Module(Rc::new(Inner {
+            class,
+            name: name.into(),
+            training: Cell::new(true),
+            hooked: Cell::new(false),
+            state: RefCell::default(),
+        }))
+    }
+
+    /// The class it was made from.
+    pub(crate) fn class(&self) -> &'static Class {
+        self.0.class
+    }
+
+    /// The name of its class, such as `Linear`.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Whether it is in training mode.
+    pub fn training(&self) -> bool {
+        self.0.training.get()
+    }
+
+    /// Whether both are the same module.
+    pub fn same(&self, other: &Module) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// A number that no other living module has.
+    pub(crate) fn identity(&self) -> usize {
+        Rc::as_ptr(&self.0) as usize
+    }
+
+    pub(crate) fn state(&self) -> Ref<'_, State> {
+        self.0.state.borrow()
+    }
+
+    /// What the module holds, to be changed.
+    ///
+    /// # Errors
+    /// A `RuntimeError` while its own forward pass reads it.
+    pub(crate) fn state_mut(&self) -> Result<RefMut<'_, State>> {
+        self.0.state.try_borrow_mut().map_err(|_| {
+            Error::new(Kind::Runtime, format!("{} is in use and cannot change now", self.name()))
+        })
+    }
+
+    /// Whether forward hooks may be there: asked on every call.
+    pub(crate) fn hooked(&self) -> bool {
+        self.0.hooked.get()
+    }
+
+    pub(crate) fn set_hooked(&self, hooked: bool) {
+        self.0.hooked.set(hooked);
+    }
+
+    /// The module as a script's value.
+    pub fn to_dynamic(&self) -> Dynamic {
+        Dynamic::from(self.clone())
+    }
+
+    /// `self(args)`: hooks, then the forward pass.
+    ///
+    /// # Errors
+    /// Whatever the forward pass reports.
+    pub fn call(&self, args: Vec<Dynamic>, ctx: &Context<'_>) -> Result<Dynamic> {
+        if self.hooked() {
+            return super::hooks::call(self, args, ctx);
+        }
+        class::forward(self, args, ctx)
+    }
+
+    /// `self(x)` for one tensor, giving one tensor.
+    ///
+    /// # Errors
+    /// Whatever the forward pass reports; a `TypeError` where it gives no tensor.
+    pub(crate) fn call_tensor(&self, x: Tensor, ctx: &Context<'_>) -> Result<Tensor> {
+        let out = self.call(vec![Dynamic::from(x)], ctx)?;
+        out.try_cast::<Tensor>().ok_or_else(|| {
+            Error::type_(format!("{} must give a Tensor here, and did not", self.name()))
+        })
+    }
+
+    /// Sets the training flag here and in every submodule.
+    pub fn train(&self, mode: bool) {
+        for (_, module) in self.named_modules("", true) {
+            module.0.training.set(mode);
+        }
+    }
+
+    /// The flag of this module alone, as `m.training = false` sets it.
+    pub(crate) fn set_training(&self, mode: bool) {
+        self.0.training.set(mode);
+    }
+
+    /// Direct submodules, each once, in the order of their registration.
+    pub fn named_children(&self) -> Vec<(String, Module)> {
+        let mut seen = HashSet::new();
+        let state = self.state();
+        let present =
+            state.modules.iter().filter_map(|(name, module)| Some((name, module.clone()?)));
+        present
+            .filter(|(_, module)| seen.insert(module.identity()))
+            .map(|(name, module)| (name.to_string(), module))
+            .collect()
+    }
+
+    /// The submodules at positions, as a `Sequential` holds them.
+    pub(crate) fn items(&self) -> Vec<Module> {
+        self.state().modules.iter().filter_map(|(_, module)| module.clone()).collect()
+    }
+
+    /// This module and all below it, depth first, by dotted names.
+    pub fn named_modules(&self, prefix: &str, remove_duplicate: bool) -> Vec<(String, Module)> {
+        fn walk(
+            module: &Module,
+            prefix: &str,
+            seen: &mut Option<HashSet<usize>>,
+            out: &mut Vec<(String, Module)>,
+        ) {
+            if let Some(seen) = seen
+                && !seen.insert(module.identity())
+            {
+                return;
+            }
+            out.push((prefix.to_owned(), module.clone()));
+            for (name, child) in module.state().modules.iter() {
+                if let Some(child) = child {
+                    walk(child, &join(prefix, name), seen, out);
+                }
+            }
+        }
+        let mut out = Vec::new();
+        walk(self, prefix, &mut remove_duplicate.then(HashSet::new), &mut out);
+        out
+    }
+
+    /// Every parameter by its dotted name; one that stands in two places is listed once.
+    pub fn named_parameters(&self) -> Vec<(String, Tensor)> {
+        self.named_parameters_with("", true, true)
+    }
+
+    /// Every parameter, each once.
+    pub fn parameters(&self) -> Vec<Tensor> {
+        self.named_parameters().into_iter().map(|(_, tensor)| tensor).collect()
+    }
+
+    pub(crate) fn named_parameters_with(
+        &self,
+        prefix: &str,
+        recurse: bool,
+        remove_duplicate: bool,
+    ) -> Vec<(String, Tensor)> {
+        self.members(prefix, recurse, remove_duplicate, |state, each| {
+            state.parameters.iter().for_each(|(name, tensor)| each(name, tensor.as_ref()));
+        })
+    }
+
+    pub(crate) fn named_buffers_with(
+        &self,
+        prefix: &str,
+        recurse: bool,
+        remove_duplicate: bool,
+    ) -> Vec<(String, Tensor)> {
+        self.members(prefix, recurse, remove_duplicate, |state, each| {
+            state.buffers.iter().for_each(|(name, buffer)| each(name, buffer.tensor.as_ref()));
+        })
+    }
+
+    /// Every buffer by its dotted name.
+    pub fn named_buffers(&self) -> Vec<(String, Tensor)> {
+        self.named_buffers_with("", true, true)
+    }
+
+    fn members(
+        &self,
+        prefix: &str,
+        recurse: bool,
+        remove_duplicate: bool,
+        visit: impl Fn(&State, &mut dyn FnMut(&str, Option<&Tensor>)),
+    ) -> Vec<(String, Tensor)> {
+        let modules = if recurse {
+            self.named_modules(prefix, remove_duplicate)
+        } else {
+            vec![(prefix.to_owned(), self.clone())]
+        };
+        let mut seen = Seen::default();
+        let mut out = Vec::new();
+        for (prefix, module) in modules {
+            visit(&module.state(), &mut |name, tensor| {
+                if let Some(tensor) = tensor
+                    && (!remove_duplicate || seen.insert(tensor))
+                {
+                    out.push((join(&prefix, name), tensor.clone()));
+                }
+            });
+        }
+        out
+    }
+
+    /// Parameters and persistent buffers by their dotted names, in PyTorch's order; detached, so
+    /// that they share memory with the module and carry no graph.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn state_dict(&self) -> Result<StateDict> {
+        self.state_dict_with("", false)
+    }
+
+    pub(crate) fn state_dict_with(&self, prefix: &str, keep_vars: bool) -> Result<StateDict> {
+        let mut pairs = Vec::new();
+        for (path, module) in self.named_modules("", false) {
+            let state = module.state();
+            let parameters = state.parameters.iter().map(|(name, tensor)| (name, tensor.as_ref()));
+            let buffers = state.buffers.iter().filter(|(_, buffer)| buffer.persistent);
+            let buffers = buffers.map(|(name, buffer)| (name, buffer.tensor.as_ref()));
+            for (name, tensor) in parameters.chain(buffers) {
+                let Some(tensor) = tensor else { continue };
+                let value =
+                    if keep_vars { tensor.clone() } else { Tensor::from(tensor.f_detach()?) };
+                pairs.push((format!("{prefix}{}", join(&path, name)), Dynamic::from(value)));
+            }
+        }
+        Ok(StateDict::from_pairs(pairs))
+    }
+
+    /// A module with the same structure and its own tensors; what is shared inside stays shared.
+    /// Closures are the same closures; hooks are not copied.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn deep_copy(&self) -> Result<Module> {
+        self.copy_with(&mut Memo::default())
+    }
+
+    fn copy_with(&self, memo: &mut Memo) -> Result<Module> {
+        if let Some((_, copy)) = memo.modules.iter().find(|(old, _)| *old == self.identity()) {
+            return Ok(copy.clone());
+        }
+        let copy = Module::new(self.class(), self.name());
+        copy.set_training(self.training());
+        memo.modules.push((self.identity(), copy.clone()));
+        let state = self.state();
+        let mut target = State::default();
+        for (name, tensor) in state.parameters.iter() {
+            target.parameters.set(name, memo.tensor(tensor.as_ref())?);
+        }
+        for (name, buffer) in state.buffers.iter() {
+            let tensor = memo.tensor(buffer.tensor.as_ref())?;
+            target.buffers.set(name, Buffer { tensor, persistent: buffer.persistent });
+        }
+        for (name, module) in state.modules.iter() {
+            let module = module.as_ref().map(|module| module.copy_with(memo)).transpose()?;
+            target.modules.set(name, module);
+        }
+        for (name, value) in state.attributes.iter() {
+            let value = match value.read_lock::<Tensor>() {
+                Some(tensor) => memo.tensor(Some(&tensor))?.map_or(Dynamic::UNIT, Dynamic::from),
+                None => value.clone(),
+            };
+            target.attributes.set(name, value);
+        }
+        target.methods = state.methods.clone();
+        target.forward = state.forward.clone();
+        drop(state);
+        *copy.state_mut()? = target;
+        Ok(copy)
+    }
+}
+
+/// What a deep copy has copied already.
+#[derive(Default)]
+struct Memo {
+    modules: Vec<(usize, Module)>,
+    tensors: Vec<(Tensor, Tensor)>,
+}
+
+impl Memo {
+    fn tensor(&mut self, tensor: Option<&Tensor>) -> Result<Option<Tensor>> {
+        let Some(tensor) = tensor else { return Ok(None) };
+        if let Some((_, copy)) = self.tensors.iter().find(|(old, _)| tensors::same(old, tensor)) {
+            return Ok(Some(copy.clone()));
+        }
+        if !tensors::is_leaf(tensor) {
+            return Err(Error::value(
+                "only tensors that no graph made (leaves) can be deep-copied",
+            )
+            .help("detach the tensor before it is kept in the module"));
+        }
+        let source = tensor.f_detach()?;
+        let mut data = source.f_empty_like()?;
+        data.f_copy_(&source)?;
+        let copy = tensors::parameter(&data.into(), tensor.requires_grad())?;
+        self.tensors.push((tensor.clone(), copy.clone()));
+        Ok(Some(copy))
+    }
+}
+
+/// `prefix.name`, or `name` where there is no prefix.
+pub(crate) fn join(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
+}
