@@ -13,7 +13,7 @@ use super::display;
 use super::engine;
 use super::errors;
 use super::event::Event;
-use super::function::Library;
+use super::function::{Function, Library};
 use super::limits::Limits;
 use super::permissions::Permissions;
 use super::report::Report;
@@ -235,6 +235,14 @@ impl Session {
     /// Signature, description and example of anything that has a name.
     pub fn doc(&self, name: &str) -> Option<String> {
         super::doc::doc(&self.state, name)
+    }
+
+    /// Everything that the libraries declare, by signature: what tests of examples go through.
+    pub fn functions(&self) -> Vec<Function> {
+        let mut functions: Vec<Function> =
+            self.state.functions.values().map(|declared| declared.function).collect();
+        functions.sort_by_key(|function| function.schema);
+        functions
     }
 
     /// The state that native functions share.
