@@ -58,8 +58,7 @@ impl Python {
             return Python::with_prefix(&path)
                 .ok_or_else(|| "is no Python environment: it has no bin/python3".to_owned());
         }
-        Python::with_executable(&path)
-            .ok_or_else(|| "is neither a folder of a Python environment nor its python".to_owned())
+        Python::with_executable(&path).map_or_else(|| Python::ask(&path), Ok)
     }
 
     /// The first `python3` (or `python`) on PATH; with its name, why it is none.
@@ -68,9 +67,7 @@ impl Python {
         let found = ["python3", "python"].iter().find_map(|name| {
             std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
         })?;
-        let python = Python::with_executable(&found)
-            .map_or_else(|| Python::ask(&found), Ok)
-            .map(|python| Python { executable: found.clone(), ..python });
+        let python = Python::at(&found);
         Some((found, python))
     }
 
