@@ -1,6 +1,10 @@
 //! Evaluates the script files given as arguments in one session: the smallest embedding.
 
+use flambeau_runtime::memory::Counting;
 use flambeau_runtime::script::{Options, Session};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 fn main() {
     let mut session = Session::new(Options::default());

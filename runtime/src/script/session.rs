@@ -85,6 +85,7 @@ impl Session {
         let mut all = super::library::libraries();
         all.append(&mut libraries);
         if let Some(bytes) = limits.memory {
+            crate::memory::start();
             crate::torch::limit_memory(Some(bytes));
         }
         let state = Rc::new(State::new(&all, args, permissions, limits, output));
