@@ -17,6 +17,8 @@ import re
 import statistics
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import time
 from dataclasses import dataclass, field
 
@@ -67,23 +69,25 @@ class Group:
     runs: int
     quick: int
     env: dict
+    arguments: tuple = ()
     same_output: bool = False
 
 
+DIGITS = pathlib.Path(sysconfig.get_paths()["purelib"]) / "sklearn/datasets/data/digits.csv.gz"
 GROUPS = {
     "hello": Group(BENCH / "hello.rhai", BENCH / "hello.py", 15, 3, {}, same_output=True),
     "ops": Group(BENCH / "ops.rhai", BENCH / "ops.py", 7, 2, ONE_THREAD),
     "step": Group(BENCH / "step.rhai", BENCH / "step.py", 7, 2, ONE_THREAD),
-    "digits": Group(ROOT / "notebooks/digits.rhai", BENCH / "digits.py", 5, 1, ONE_THREAD),
+    "digits": Group(ROOT / "notebooks/digits.rhai", BENCH / "digits.py", 5, 1, ONE_THREAD, (DIGITS,)),
 }
 
 
-def run(command, env):
-    """Runs to the end; returns what it printed and what was measured."""
+def run(command, env, folder):
+    """Runs in `folder` to the end; returns what it printed and what was measured."""
     start = time.perf_counter()
     process = subprocess.Popen(
         command,
-        cwd=ROOT,
+        cwd=folder,
         env={**os.environ, **env},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -96,8 +100,7 @@ def run(command, env):
     if process.returncode != 0:
         said = [text.strip() for text in output.splitlines() if text.strip()]
         reason = next((text for text in said if "Error: " in text), (said or ["no output"])[-1])
-        name = pathlib.Path(command[-1]).name
-        raise Failed(f"{name} ended with {process.returncode}: {reason}")
+        raise Failed(f"{script(command)} ended with {process.returncode}: {reason}")
     # Linux counts in KiB, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     measured = {"seconds": seconds, "memory": usage.ru_maxrss * unit}
@@ -106,20 +109,30 @@ def run(command, env):
     return output, measured
 
 
+def script(command):
+    """The name of the script that a command runs."""
+    return next(pathlib.Path(word).name for word in command if word.endswith((".rhai", ".py")))
+
+
 def measure(group, program, quick, chosen):
     """Fills the rows of one group: one run of each that does not count, then A B A B."""
-    ours = [program, "run", str(group.ours)]
-    peer = [sys.executable, str(group.peer)]
-    text, _ = run(ours, group.env)
-    other, _ = run(peer, group.env)
+    ours = [program, "run", str(group.ours), *map(str, group.arguments)]
+    peer = [sys.executable, str(group.peer), *map(str, group.arguments)]
+    with tempfile.TemporaryDirectory() as folder:
+        alternate(group, ours, peer, group.quick if quick else group.runs, folder, chosen)
+
+
+def alternate(group, ours, peer, runs, folder, chosen):
+    text, _ = run(ours, group.env, folder)
+    other, _ = run(peer, group.env, folder)
     if group.same_output and text != other:
         raise Failed(f"{group.ours.name} printed {text!r}, {group.peer.name} printed {other!r}")
-    for _ in range(group.quick if quick else group.runs):
+    for _ in range(runs):
         for side, command in [("ours", ours), ("peer", peer)]:
-            _, measured = run(command, group.env)
+            _, measured = run(command, group.env, folder)
             for row in chosen:
                 if row.key not in measured:
-                    raise Failed(f"{pathlib.Path(command[-1]).name} printed no line '{row.key} NUMBER'")
+                    raise Failed(f"{script(command)} printed no line '{row.key} NUMBER'")
                 getattr(row, side).append(measured[row.key] * row.scale)
 
 
@@ -183,7 +196,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="few runs: a look, not a measurement")
     parser.add_argument("--rows", default=",".join(GROUPS), help=f"some of {','.join(GROUPS)}")
     parser.add_argument("--write", action="store_true", help="put the table into BENCHMARKS.md")
-    parser.add_argument("--program", default=str(ROOT / "target/release/flambeau"), metavar="PATH")
+    parser.add_argument("--program", default=str(ROOT / "target/release/flambeau"), type=os.path.abspath, metavar="PATH")
     parser.add_argument("--machine", default=platform.machine(), help="a name for this machine")
     options = parser.parse_args()
     names = options.rows.split(",")
