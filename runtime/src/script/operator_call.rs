@@ -12,9 +12,10 @@ use super::bind::{argument_position, fit, is_number, unexpected_keyword};
 use super::convert;
 use super::value::{Complex, Results};
 use crate::error::{Error, Kind, Result};
-use crate::torch::shim::{self, Output, Value, tag};
+use crate::torch::shim::{self, Output};
 use crate::torch::{
-    Device, Dtype, Generator, Layout, MemoryFormat, Operator, Overload, Tensor, Type,
+    Arguments, Device, Dtype, Generator, Layout, MemoryFormat, Operator, Overload, Scalar,
+    Tensor, Type,
 };
 
 /// Where an argument of the schema comes from.
@@ -278,51 +279,25 @@ fn describe(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>) ->
     operands
 }
 
-/// What the values of a call point to, kept until the call is over.
-#[derive(Default)]
-struct Keep {
-    ints: Vec<Vec<i64>>,
-    floats: Vec<Vec<f64>>,
-    bools: Vec<Vec<u8>>,
-    pointers: Vec<Vec<*const torch_sys::C_tensor>>,
-    values: Vec<Vec<Value>>,
-    tensors: Vec<Tensor>,
-    texts: Vec<ImmutableString>,
-    generators: Vec<Generator>,
-}
-
 fn execute(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>) -> Result<Dynamic> {
-    let arguments = &plan.overload.schema.arguments;
-    let mut keep = Keep::default();
-    let mut values = [Value { tag: tag::DEFAULT, len: 0, a: 0, b: 0 }; 24];
-    let mut many;
-    let values: &mut [Value] = if arguments.len() <= values.len() {
-        &mut values[..arguments.len()]
-    } else {
-        many = vec![values[0]; arguments.len()];
-        &mut many
-    };
-    for ((slot, argument), source) in values.iter_mut().zip(arguments).zip(&plan.sources) {
-        *slot = match source {
-            Source::Default => continue,
-            Source::Positional(i) => pass(positional[*i], &argument.ty, &mut keep)?,
-            Source::Keyword(name) => {
-                let value = keywords.and_then(|map| map.get(name.as_str()));
-                match value {
-                    Some(value) => pass(value, &argument.ty, &mut keep)?,
-                    None => continue,
-                }
-            }
+    let mut arguments = Arguments::default();
+    for (argument, source) in plan.overload.schema.arguments.iter().zip(&plan.sources) {
+        match source {
+            Source::Default => arguments.default_value(),
+            Source::Positional(i) => pass(positional[*i], &argument.ty, &mut arguments)?,
+            Source::Keyword(name) => match keywords.and_then(|map| map.get(name.as_str())) {
+                Some(value) => pass(value, &argument.ty, &mut arguments)?,
+                None => arguments.default_value(),
+            },
             Source::Gather(from) => {
-                let list = positional[*from..].iter().filter_map(|v| v.as_int().ok()).collect();
-                int_list(list, &mut keep)
+                arguments.ints(positional[*from..].iter().filter_map(|v| v.as_int().ok()).collect());
             }
-        };
+        }
     }
     let mut first = Dynamic::UNIT;
     let mut more: Array = Array::new();
     let mut count = 0;
-    shim::call(plan.overload.handle, values, |output| {
+    arguments.call(plan.overload, |output| {
         let value = convert::from_output(output);
         if count == 0 {
             first = value;
@@ -350,188 +325,118 @@ fn execute(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>) -> 
     }))
 }
 
-fn int_list(list: Vec<i64>, keep: &mut Keep) -> Value {
-    let value = Value {
-        tag: tag::INT_LIST,
-        len: list.len() as u32,
-        a: list.as_ptr() as i64,
-        b: 0,
-    };
-    keep.ints.push(list);
-    value
-}
-
-/// One value in the form that the shim takes.
-fn pass(value: &Dynamic, ty: &Type, keep: &mut Keep) -> Result<Value> {
-    let simple = |tag, a| Value { tag, len: 0, a, b: 0 };
+/// Adds one value as an argument of type `ty`.
+fn pass(value: &Dynamic, ty: &Type, arguments: &mut Arguments<'_>) -> Result<()> {
     let wrong = || Error::type_(format!("expected {ty}, found {}", convert::type_name(value)));
     if value.is_unit() {
-        return Ok(simple(tag::NONE, 0));
+        arguments.none();
+        return Ok(());
     }
-    Ok(match ty.required() {
+    match ty.required() {
         Type::Tensor => {
             if let Some(tensor) = value.read_lock::<Tensor>() {
-                let pointer = tensor.as_ptr() as i64;
-                // The handle may be replaced while C++ runs callbacks: keep one of our own only
-                // where the value is shared with closures.
-                if value.is_shared() {
-                    keep.tensors.push(tensor.clone());
-                    let own = keep.tensors.last().map_or(pointer, |t| t.as_ptr() as i64);
-                    simple(tag::TENSOR, own)
-                } else {
-                    simple(tag::TENSOR, pointer)
-                }
+                arguments.tensor(tensor.clone());
             } else {
-                keep.tensors.push(number_tensor(value).ok_or_else(wrong)??);
-                simple(tag::TENSOR, keep.tensors[keep.tensors.len() - 1].as_ptr() as i64)
+                arguments.tensor(number_tensor(value).ok_or_else(wrong)??);
             }
         }
-        Type::Int => simple(tag::INT, convert::int(value).ok_or_else(wrong)?),
+        Type::Int => arguments.int(convert::int(value).ok_or_else(wrong)?),
         Type::Float => {
-            simple(tag::FLOAT, convert::float(value).ok_or_else(wrong)?.to_bits() as i64)
+            arguments.scalar(Scalar::Float(convert::float(value).ok_or_else(wrong)?));
         }
-        Type::Bool => simple(tag::BOOL, i64::from(value.as_bool().map_err(|_| wrong())?)),
-        Type::Scalar | Type::Complex => scalar(value).ok_or_else(wrong)?,
-        Type::Str => {
-            let text = value.clone().into_immutable_string().map_err(|_| wrong())?;
-            let passed = Value {
-                tag: tag::STRING,
-                len: text.len() as u32,
-                a: text.as_ptr() as i64,
-                b: 0,
-            };
-            keep.texts.push(text);
-            passed
-        }
-        Type::Dtype => simple(tag::INT, i64::from(convert::dtype(value).ok_or_else(wrong)?.0)),
+        Type::Bool => arguments.scalar(Scalar::Bool(value.as_bool().map_err(|_| wrong())?)),
+        Type::Scalar | Type::Complex => arguments.scalar(scalar(value).ok_or_else(wrong)?),
+        Type::Str => match value.as_immutable_string_ref() {
+            Ok(text) => arguments.text(&text),
+            Err(_) => return Err(wrong()),
+        },
+        Type::Dtype => arguments.int(i64::from(convert::dtype(value).ok_or_else(wrong)?.0)),
         Type::Device => {
             let device = convert::device(value).ok_or_else(wrong)??;
             check_device(device)?;
-            Value { tag: tag::DEVICE, len: 0, a: i64::from(device.kind), b: i64::from(device.index) }
+            arguments.device(device);
         }
         Type::Layout => {
             let layout = value.read_lock::<Layout>().map(|layout| layout.0);
-            simple(tag::INT, i64::from(layout.ok_or_else(wrong)?))
+            arguments.int(i64::from(layout.ok_or_else(wrong)?));
         }
         Type::MemoryFormat => {
             let format = value.read_lock::<MemoryFormat>().map(|format| format.0);
-            simple(tag::INT, i64::from(format.ok_or_else(wrong)?))
+            arguments.int(i64::from(format.ok_or_else(wrong)?));
         }
         Type::Generator => {
             let generator = value.read_lock::<Generator>().map(|generator| generator.clone());
-            let generator = generator.ok_or_else(wrong)?;
-            let pointer = generator.as_ptr() as i64;
-            keep.generators.push(generator);
-            simple(tag::GENERATOR, pointer)
+            arguments.generator(generator.ok_or_else(wrong)?);
         }
-        Type::List(inner, size) => return pass_list(value, inner, *size, keep),
+        Type::List(inner, size) => return pass_list(value, inner, *size, arguments),
         _ => return Err(wrong()),
-    })
+    }
+    Ok(())
 }
 
-/// A list in the form that the shim takes; one value stands for a list of it.
-fn pass_list(value: &Dynamic, inner: &Type, size: Option<usize>, keep: &mut Keep) -> Result<Value> {
+/// Adds a list; one value stands for a list of it. libtorch itself widens a list of one where the
+/// schema gives a size.
+fn pass_list(
+    value: &Dynamic,
+    inner: &Type,
+    size: Option<usize>,
+    arguments: &mut Arguments<'_>,
+) -> Result<()> {
     let wrong =
         || Error::type_(format!("expected a list of {inner}, found {}", convert::type_name(value)));
     let items = match convert::items(value) {
         Some(items) => items,
         None => vec![value.clone(); size.unwrap_or(1).max(1)],
     };
-    // libtorch itself widens a list of one where the schema gives a size.
-    let len = items.len() as u32;
-    Ok(match inner.required() {
-        Type::Int => {
-            let list = items.iter().map(convert::int).collect::<Option<Vec<i64>>>();
-            int_list(list.ok_or_else(wrong)?, keep)
-        }
-        Type::Float => {
-            let list: Vec<f64> =
-                items.iter().map(convert::float).collect::<Option<_>>().ok_or_else(wrong)?;
-            keep.floats.push(list);
-            let list = &keep.floats[keep.floats.len() - 1];
-            Value { tag: tag::FLOAT_LIST, len, a: list.as_ptr() as i64, b: 0 }
-        }
+    fn all<T>(items: &[Dynamic], read: impl Fn(&Dynamic) -> Option<T>) -> Option<Vec<T>> {
+        items.iter().map(read).collect()
+    }
+    match inner.required() {
+        Type::Int => arguments.ints(all(&items, convert::int).ok_or_else(wrong)?),
+        Type::Float => arguments.floats(all(&items, convert::float).ok_or_else(wrong)?),
         Type::Bool => {
-            let list: Vec<u8> = items
-                .iter()
-                .map(|item| item.as_bool().ok().map(u8::from))
-                .collect::<Option<_>>()
-                .ok_or_else(wrong)?;
-            keep.bools.push(list);
-            let list = &keep.bools[keep.bools.len() - 1];
-            Value { tag: tag::BOOL_LIST, len, a: list.as_ptr() as i64, b: 0 }
+            arguments.bools(all(&items, |item| item.as_bool().ok()).ok_or_else(wrong)?);
         }
-        Type::Tensor => {
-            let mut pointers = Vec::with_capacity(items.len());
-            for item in &items {
-                if item.is_unit() && inner.is_optional() {
-                    pointers.push(std::ptr::null());
-                } else {
-                    let tensor = convert::tensor(item).ok_or_else(wrong)?;
-                    pointers.push(tensor.as_ptr());
-                    keep.tensors.push(tensor);
-                }
-            }
-            let tag = if inner.is_optional() { tag::OPT_TENSOR_LIST } else { tag::TENSOR_LIST };
-            keep.pointers.push(pointers);
-            let list = &keep.pointers[keep.pointers.len() - 1];
-            Value { tag, len, a: list.as_ptr() as i64, b: 0 }
+        Type::Tensor if inner.is_optional() => {
+            let list = all(&items, |item| {
+                if item.is_unit() { Some(None) } else { convert::tensor(item).map(Some) }
+            });
+            arguments.optional_tensor_list(list.ok_or_else(wrong)?);
         }
-        Type::Scalar => {
-            let list: Vec<Value> =
-                items.iter().map(scalar).collect::<Option<_>>().ok_or_else(wrong)?;
-            keep.values.push(list);
-            let list = &keep.values[keep.values.len() - 1];
-            Value { tag: tag::SCALAR_LIST, len, a: list.as_ptr() as i64, b: 0 }
-        }
+        Type::Tensor => arguments.tensor_list(all(&items, convert::tensor).ok_or_else(wrong)?),
+        Type::Scalar => arguments.scalars(all(&items, scalar).ok_or_else(wrong)?),
         Type::Str => {
-            let mut list = Vec::with_capacity(items.len());
-            for item in items {
-                let text = item.into_immutable_string().map_err(|_| wrong())?;
-                list.push(Value {
-                    tag: tag::STRING,
-                    len: text.len() as u32,
-                    a: text.as_ptr() as i64,
-                    b: 0,
-                });
-                keep.texts.push(text);
-            }
-            keep.values.push(list);
-            let list = &keep.values[keep.values.len() - 1];
-            Value { tag: tag::STRING_LIST, len, a: list.as_ptr() as i64, b: 0 }
+            let texts = all(&items, convert::string).ok_or_else(wrong)?;
+            arguments.texts(texts.iter().map(String::as_str));
         }
         _ => return Err(wrong()),
-    })
+    }
+    Ok(())
 }
 
-/// A number in the form that the shim takes.
-pub(crate) fn scalar(value: &Dynamic) -> Option<Value> {
-    let simple = |tag, a, b| Value { tag, len: 0, a, b };
+/// A number of any kind; a tensor without dimensions counts.
+pub(crate) fn scalar(value: &Dynamic) -> Option<Scalar> {
     if let Ok(int) = value.as_int() {
-        return Some(simple(tag::INT, int, 0));
+        return Some(Scalar::Int(int));
     }
     if let Ok(float) = value.as_float() {
-        return Some(simple(tag::FLOAT, float.to_bits() as i64, 0));
+        return Some(Scalar::Float(float));
     }
     if let Ok(bool) = value.as_bool() {
-        return Some(simple(tag::BOOL, i64::from(bool), 0));
+        return Some(Scalar::Bool(bool));
     }
     if let Some(complex) = value.read_lock::<Complex>() {
-        return Some(simple(
-            tag::COMPLEX,
-            complex.re.to_bits() as i64,
-            complex.im.to_bits() as i64,
-        ));
+        return Some(Scalar::Complex(complex.re, complex.im));
     }
     let tensor = value.read_lock::<Tensor>()?;
     if shim::dim(&tensor) != 0 {
         return None;
     }
     Some(match shim::item(&tensor).ok()? {
-        Output::Int(int) => simple(tag::INT, int, 0),
-        Output::Float(float) => simple(tag::FLOAT, float.to_bits() as i64, 0),
-        Output::Bool(bool) => simple(tag::BOOL, i64::from(bool), 0),
-        Output::Complex(re, im) => simple(tag::COMPLEX, re.to_bits() as i64, im.to_bits() as i64),
+        Output::Int(int) => Scalar::Int(int),
+        Output::Float(float) => Scalar::Float(float),
+        Output::Bool(bool) => Scalar::Bool(bool),
+        Output::Complex(re, im) => Scalar::Complex(re, im),
         _ => return None,
     })
 }

@@ -1,5 +1,6 @@
 //! libtorch: the only code that touches it.
 
+mod arguments;
 pub(crate) mod autograd;
 mod dtype;
 mod format;
@@ -10,6 +11,7 @@ mod schema;
 pub(crate) mod shim;
 mod tensor;
 
+pub use arguments::{Arguments, Scalar};
 pub use dtype::{DTYPE_ALIASES, Device, Dtype, Layout, MemoryFormat};
 pub use format::{PrintOptions, format_tensor};
 pub use native::{NativeArgument, NativeOperator, set_grad};

@@ -1,8 +1,9 @@
 //! Operators that Rust calls with Rust's values: chosen once by name and overload, called without a
 //! script value on the way. For hot loops of the library, such as an optimiser's step over lists.
 
+use super::arguments::{Arguments, Scalar};
 use super::operator::{Overload, operator};
-use super::shim::{self, Value, tag};
+use super::shim::{self, Output};
 use crate::error::{Error, Kind, Result};
 
 /// One argument of a [`NativeOperator`].
@@ -62,48 +63,25 @@ impl NativeOperator {
                 args.len()
             )));
         }
-        let simple = |tag, a| Value { tag, len: 0, a, b: 0 };
-        // What list arguments point to; filled before any pointer into it is taken.
-        let mut pointers: Vec<*const torch_sys::C_tensor> = Vec::new();
-        let mut scalars: Vec<Value> = Vec::new();
+        let mut arguments = Arguments::default();
         for arg in args {
-            match arg {
-                NativeArgument::Tensors(list) => {
-                    pointers.extend(list.iter().map(tch::Tensor::as_ptr));
-                }
+            match *arg {
+                NativeArgument::Default => arguments.default_value(),
+                NativeArgument::None => arguments.none(),
+                NativeArgument::Tensor(tensor) => arguments.borrowed(tensor),
+                NativeArgument::Int(int) => arguments.int(int),
+                NativeArgument::Float(float) => arguments.scalar(Scalar::Float(float)),
+                NativeArgument::Bool(bool) => arguments.scalar(Scalar::Bool(bool)),
+                NativeArgument::Tensors(list) => arguments.borrowed_list(list),
                 NativeArgument::Scalars(list) => {
-                    scalars.extend(list.iter().map(|x| simple(tag::FLOAT, x.to_bits() as i64)));
+                    arguments.scalars(list.iter().map(|number| Scalar::Float(*number)));
                 }
-                _ => {}
             }
         }
-        let (mut next_pointer, mut next_scalar) = (0, 0);
-        let mut values: Vec<Value> = Vec::with_capacity(count);
-        for arg in args {
-            values.push(match *arg {
-                NativeArgument::Default => simple(tag::DEFAULT, 0),
-                NativeArgument::None => simple(tag::NONE, 0),
-                NativeArgument::Tensor(tensor) => simple(tag::TENSOR, tensor.as_ptr() as i64),
-                NativeArgument::Int(int) => simple(tag::INT, int),
-                NativeArgument::Float(float) => simple(tag::FLOAT, float.to_bits() as i64),
-                NativeArgument::Bool(bool) => simple(tag::BOOL, i64::from(bool)),
-                NativeArgument::Tensors(list) => {
-                    let start = pointers[next_pointer..].as_ptr() as i64;
-                    next_pointer += list.len();
-                    Value { tag: tag::TENSOR_LIST, len: list.len() as u32, a: start, b: 0 }
-                }
-                NativeArgument::Scalars(list) => {
-                    let start = scalars[next_scalar..].as_ptr() as i64;
-                    next_scalar += list.len();
-                    Value { tag: tag::SCALAR_LIST, len: list.len() as u32, a: start, b: 0 }
-                }
-            });
-        }
-        values.resize(count, simple(tag::DEFAULT, 0));
         let mut results = Vec::new();
-        shim::call(self.overload.handle, &values, |output| match output {
-            shim::Output::Tensor(tensor) => results.push(tensor),
-            shim::Output::Tensors(list) => results.extend(list),
+        arguments.call(self.overload, |output| match output {
+            Output::Tensor(tensor) => results.push(tensor),
+            Output::Tensors(list) => results.extend(list),
             _ => {}
         })?;
         Ok(results)

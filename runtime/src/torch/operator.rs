@@ -18,6 +18,8 @@ pub struct Overload {
     pub is_factory: bool,
     /// Whether its integers may be given without brackets: `x.view(2, 3)`.
     pub varargs: Option<usize>,
+    /// Whether a call without gradients may go below autograd: libtorch's own operators.
+    pub(crate) skip_autograd: bool,
     pub(crate) handle: Handle,
 }
 
@@ -42,7 +44,8 @@ impl Overload {
             },
             _ => None,
         };
-        Some(Overload { schema, is_out, is_factory, varargs, handle })
+        let skip_autograd = schema.name.starts_with("aten::");
+        Some(Overload { schema, is_out, is_factory, varargs, skip_autograd, handle })
     }
 }
 

@@ -100,6 +100,20 @@ int64_t as_bits(double d) {
   return bits;
 }
 
+// Whether autograd knows nothing of a tensor: it neither needs a gradient nor carries a tangent.
+bool is_plain(const at::Tensor& t) {
+  return !t.defined() || t.unsafeGetTensorImpl()->autograd_meta() == nullptr;
+}
+
+// Below autograd while every tensor of a call is plain: autograd's own kernels would only find out
+// the same, and then go there. View tracking and version counters (ADInplaceOrView) stay.
+struct BelowAutograd {
+  std::optional<at::AutoDispatchBelowAutograd> guard;
+  explicit BelowAutograd(bool plain) {
+    if (plain) guard.emplace();
+  }
+};
+
 at::Tensor& tensor_at(int64_t pointer) { return *reinterpret_cast<at::Tensor*>(pointer); }
 
 c10::IValue scalar_value(const fb_value& v) {
@@ -177,6 +191,22 @@ c10::IValue to_ivalue(const fb_value& v, const c10::Argument& argument) {
     }
     default: throw c10::TypeError({__func__, __FILE__, 0}, "an argument of an unknown kind");
   }
+}
+
+// Whether all tensors among the arguments are plain.
+bool are_plain(const fb_value* args, uint32_t n) {
+  for (uint32_t i = 0; i < n; i++) {
+    const auto& v = args[i];
+    if (v.tag == FB_TENSOR) {
+      if (!is_plain(tensor_at(v.a))) return false;
+    } else if (v.tag == FB_TENSOR_LIST || v.tag == FB_OPT_TENSOR_LIST) {
+      auto p = reinterpret_cast<at::Tensor* const*>(v.a);
+      for (uint32_t j = 0; j < v.len; j++) {
+        if (p[j] && !is_plain(*p[j])) return false;
+      }
+    }
+  }
+  return true;
 }
 
 template <class T>
@@ -419,9 +449,11 @@ int32_t fb_operators(void (*visit)(void*, void*, const char*, size_t), void* dat
 }
 
 // Calls an operator. `args` has one value per argument of its schema; up to `capacity` results are
-// written to `out` and their number to `n_out`.
-int32_t fb_call(void* handle, const fb_value* args, uint32_t n_args, fb_value* out, uint32_t capacity, uint32_t* n_out) {
+// written to `out` and their number to `n_out`. `skip_autograd` allows to go below autograd where no
+// argument needs it; operators of other libraries may do their work there.
+int32_t fb_call(void* handle, const fb_value* args, uint32_t n_args, fb_value* out, uint32_t capacity, uint32_t* n_out, bool skip_autograd) {
   return guarded([&] {
+    BelowAutograd below(skip_autograd && are_plain(args, n_args));
     const auto& op = *static_cast<c10::OperatorHandle*>(handle);
     const auto& arguments = op.schema().arguments();
     thread_local std::vector<torch::jit::Stack> pool;
@@ -444,6 +476,7 @@ int32_t fb_call(void* handle, const fb_value* args, uint32_t n_args, fb_value* o
 // The binary operators that scripts write between tensors, without boxing.
 int32_t fb_binary(int32_t op, const at::Tensor* a, const at::Tensor* b, at::Tensor** out) {
   return guarded([&] {
+    BelowAutograd below(is_plain(*a) && is_plain(*b));
     at::Tensor r;
     switch (op) {
       case 0: r = at::add(*a, *b); break;
@@ -473,6 +506,7 @@ int32_t fb_binary(int32_t op, const at::Tensor* a, const at::Tensor* b, at::Tens
 // The same with a number on one side; `reversed` puts it on the left.
 int32_t fb_binary_scalar(int32_t op, const at::Tensor* a, const fb_value* number, bool reversed, at::Tensor** out) {
   return guarded([&] {
+    BelowAutograd below(is_plain(*a));
     auto s = to_scalar(*number);
     at::Tensor r;
     switch (op) {

@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use torch_sys::C_tensor;
 
+use super::arguments::Scalar;
 use super::dtype::{Device, Dtype};
 use crate::error::{Error, Kind, Result};
 
@@ -70,6 +71,7 @@ unsafe extern "C" {
         out: *mut Value,
         capacity: u32,
         n_out: *mut u32,
+        skip_autograd: bool,
     ) -> i32;
     fn fb_binary(op: i32, a: *const C_tensor, b: *const C_tensor, out: *mut *mut C_tensor) -> i32;
     fn fb_binary_scalar(
@@ -286,13 +288,21 @@ impl Output {
 /// The most results that an operator of libtorch has.
 const MOST_RESULTS: usize = 16;
 
-/// Calls an operator boxed. `args` holds one value per argument of its schema; what they point to
-/// must outlive the call. `each` is given every result in turn.
-pub(crate) fn call(handle: Handle, args: &[Value], mut each: impl FnMut(Output)) -> Result<()> {
+/// Calls an operator boxed. `args` holds one value per argument of its schema; `each` is given every
+/// result in turn. [`super::arguments::Arguments`] is the safe face of this.
+///
+/// # Safety
+/// What the values point to is of the kind that their tag says and outlives the call.
+pub(crate) unsafe fn call(
+    handle: Handle,
+    args: &[Value],
+    skip_autograd: bool,
+    mut each: impl FnMut(Output),
+) -> Result<()> {
     let mut out = [Value { tag: 0, len: 0, a: 0, b: 0 }; MOST_RESULTS];
     let mut n = 0;
-    // SAFETY: `args` and `out` are valid for their lengths; pointers inside `args` are borrowed from
-    // values that the caller keeps alive.
+    // SAFETY: `args` and `out` are valid for their lengths; pointers inside `args` are what the
+    // caller promises.
     let status = unsafe {
         fb_call(
             handle.0,
@@ -301,6 +311,7 @@ pub(crate) fn call(handle: Handle, args: &[Value], mut each: impl FnMut(Output))
             out.as_mut_ptr(),
             MOST_RESULTS as u32,
             &mut n,
+            skip_autograd,
         )
     };
     check(status)?;
@@ -325,9 +336,10 @@ pub(crate) fn binary(op: i32, a: &tch::Tensor, b: &tch::Tensor) -> Result<tch::T
 pub(crate) fn binary_scalar(
     op: i32,
     a: &tch::Tensor,
-    number: Value,
+    number: Scalar,
     reversed: bool,
 ) -> Result<tch::Tensor> {
+    let number = number.value();
     let mut out = std::ptr::null_mut();
     // SAFETY: as for `binary`; `number` outlives the call.
     unsafe {
