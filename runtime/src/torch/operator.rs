@@ -1,5 +1,5 @@
-//! The table of libtorch's operators, read once from the dispatcher. Schemas stay text until their
-//! operator is first used: parsing all 3,200 would cost more than the rest of the start.
+//! The table of libtorch's operators: their names are read once from the dispatcher, their schemas when
+//! an operator is first used. Writing and parsing all 3,200 would cost more than the rest of the start.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{OnceLock, RwLock};
@@ -65,9 +65,9 @@ impl Operator {
     }
 }
 
-/// An operator as the dispatcher gave it: schemas as text.
+/// An operator as the dispatcher names it.
 struct Entry {
-    texts: Vec<(Handle, String)>,
+    overloads: Vec<String>,
     parsed: OnceLock<&'static Operator>,
 }
 
@@ -81,19 +81,16 @@ fn table() -> &'static RwLock<Table> {
 /// Reads the dispatcher.
 fn read() -> Table {
     let mut table: Table = HashMap::with_capacity(4096);
-    for (handle, text) in shim::operators().unwrap_or_default() {
-        let full = text.split('(').next().unwrap_or("");
-        let name = match full.split_once("::") {
-            Some((namespace, rest)) => {
-                format!("{namespace}::{}", rest.split('.').next().unwrap_or(rest))
+    for full in shim::operators().unwrap_or_default() {
+        let Some((name, overload)) = full.split_once('.') else { continue };
+        let overload = overload.to_owned();
+        match table.get_mut(name) {
+            Some(entry) => entry.overloads.push(overload),
+            None => {
+                let entry = Entry { overloads: vec![overload], parsed: OnceLock::new() };
+                table.insert(name.to_owned(), entry);
             }
-            None => continue,
-        };
-        table
-            .entry(name)
-            .or_insert_with(|| Entry { texts: Vec::new(), parsed: OnceLock::new() })
-            .texts
-            .push((handle, text));
+        }
     }
     table
 }
@@ -106,10 +103,13 @@ pub fn operator(namespace: &str, name: &str) -> Option<&'static Operator> {
         let table = table().read().ok()?;
         let entry = table.get(&key)?;
         Some(*entry.parsed.get_or_init(|| {
-            let mut texts = entry.texts.clone();
-            texts.sort_by(|a, b| a.1.cmp(&b.1));
-            let mut overloads: Vec<Overload> =
-                texts.iter().filter_map(|(handle, text)| Overload::new(*handle, text)).collect();
+            let mut names = entry.overloads.clone();
+            names.sort();
+            let mut overloads: Vec<Overload> = names
+                .iter()
+                .filter_map(|overload| shim::schema(&key, overload))
+                .filter_map(|(handle, text)| Overload::new(handle, &text))
+                .collect();
             overloads.sort_by_key(|overload| overload.is_out);
             // Operators live as long as the process, as the dispatcher's do.
             Box::leak(Box::new(Operator { name: key.clone(), overloads }))

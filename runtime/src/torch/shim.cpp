@@ -386,65 +386,76 @@ const char* fb_message(size_t* len) {
 
 void fb_free(void* pointer) { std::free(pointer); }
 
-// Every registered operator: calls `visit(data, handle, text)` with its schema as text, in which
-// dtypes and the like have their own names (`real_type`).
-int32_t fb_operators(void (*visit)(void*, void*, const char*, size_t), void* data) {
+// Every registered operator: calls `visit(data, name, length)` with its qualified name and overload.
+int32_t fb_operators(void (*visit)(void*, const char*, size_t), void* data) {
   return guarded([&] {
+    std::string text;
     for (const auto& name : c10::Dispatcher::singleton().getAllOpNames()) {
-      auto found = c10::Dispatcher::singleton().findSchema(name);
-      if (!found) continue;
-      const auto& schema = found->schema();
-      std::string text = schema.name();
-      if (!schema.overload_name().empty()) text += "." + schema.overload_name();
+      text = name.name;
+      text += ".";
+      text += name.overload_name;
+      visit(data, text.data(), text.size());
+    }
+  });
+}
+
+// The handle and the schema of one operator: calls `visit(data, handle, text, length)` with the schema as
+// text, in which dtypes and the like have their own names (`real_type`). Nothing where it has no schema.
+int32_t fb_schema(const char* name, const char* overload, void (*visit)(void*, void*, const char*, size_t), void* data) {
+  return guarded([&] {
+    auto found = c10::Dispatcher::singleton().findSchema(c10::OperatorName(name, overload));
+    if (!found) return;
+    const auto& schema = found->schema();
+    std::string text = schema.name();
+    if (!schema.overload_name().empty()) text += "." + schema.overload_name();
+    text += "(";
+    bool keyword = false;
+    bool first = true;
+    for (const auto& argument : schema.arguments()) {
+      if (!first) text += ", ";
+      first = false;
+      if (argument.kwarg_only() && !keyword) {
+        text += "*, ";
+        keyword = true;
+      }
+      auto type = argument.real_type()->str();
+      // Python writes `int[2]`; libtorch keeps the size apart.
+      if (argument.N()) {
+        auto open = type.rfind("[]");
+        if (open != std::string::npos) type.insert(open + 1, std::to_string(*argument.N()));
+      }
+      text += type;
+      if (argument.alias_info() && argument.alias_info()->isWrite()) text += "(a!)";
+      text += " " + argument.name();
+      if (argument.default_value()) {
+        const auto& value = *argument.default_value();
+        text += "=";
+        if (value.isString()) {
+          text += "'" + value.toStringRef() + "'";
+        } else if (value.isBool()) {
+          text += value.toBool() ? "True" : "False";
+        } else {
+          std::ostringstream stream;
+          stream << value;
+          text += stream.str();
+        }
+      }
+    }
+    text += ") -> ";
+    if (schema.returns().size() == 1 && schema.returns()[0].name().empty()) {
+      text += schema.returns()[0].real_type()->str();
+    } else {
       text += "(";
-      bool keyword = false;
-      bool first = true;
-      for (const auto& argument : schema.arguments()) {
+      first = true;
+      for (const auto& result : schema.returns()) {
         if (!first) text += ", ";
         first = false;
-        if (argument.kwarg_only() && !keyword) {
-          text += "*, ";
-          keyword = true;
-        }
-        auto type = argument.real_type()->str();
-        // Python writes `int[2]`; libtorch keeps the size apart.
-        if (argument.N()) {
-          auto open = type.rfind("[]");
-          if (open != std::string::npos) type.insert(open + 1, std::to_string(*argument.N()));
-        }
-        text += type;
-        if (argument.alias_info() && argument.alias_info()->isWrite()) text += "(a!)";
-        text += " " + argument.name();
-        if (argument.default_value()) {
-          const auto& value = *argument.default_value();
-          text += "=";
-          if (value.isString()) {
-            text += "'" + value.toStringRef() + "'";
-          } else if (value.isBool()) {
-            text += value.toBool() ? "True" : "False";
-          } else {
-            std::ostringstream stream;
-            stream << value;
-            text += stream.str();
-          }
-        }
+        text += result.real_type()->str();
+        if (!result.name().empty()) text += " " + result.name();
       }
-      text += ") -> ";
-      if (schema.returns().size() == 1 && schema.returns()[0].name().empty()) {
-        text += schema.returns()[0].real_type()->str();
-      } else {
-        text += "(";
-        first = true;
-        for (const auto& result : schema.returns()) {
-          if (!first) text += ", ";
-          first = false;
-          text += result.real_type()->str();
-          if (!result.name().empty()) text += " " + result.name();
-        }
-        text += ")";
-      }
-      visit(data, new c10::OperatorHandle(*found), text.data(), text.size());
+      text += ")";
     }
+    visit(data, new c10::OperatorHandle(*found), text.data(), text.size());
   });
 }
 

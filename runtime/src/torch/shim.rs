@@ -61,6 +61,12 @@ unsafe extern "C" {
     fn fb_message(len: *mut usize) -> *const c_char;
     fn fb_free(pointer: *mut c_void);
     fn fb_operators(
+        visit: unsafe extern "C" fn(*mut c_void, *const c_char, usize),
+        data: *mut c_void,
+    ) -> i32;
+    fn fb_schema(
+        name: *const c_char,
+        overload: *const c_char,
         visit: unsafe extern "C" fn(*mut c_void, *mut c_void, *const c_char, usize),
         data: *mut c_void,
     ) -> i32;
@@ -196,27 +202,45 @@ unsafe impl Send for Handle {}
 // SAFETY: as above.
 unsafe impl Sync for Handle {}
 
-/// Every registered operator with its schema as text.
-pub(crate) fn operators() -> Result<Vec<(Handle, String)>> {
+/// The qualified names of all registered operators, each with `.` and its overload.
+pub(crate) fn operators() -> Result<Vec<String>> {
+    unsafe extern "C" fn visit(data: *mut c_void, text: *const c_char, len: usize) {
+        // SAFETY: `data` is the vector below; `text` is valid for `len` bytes during this call.
+        let (list, text) = unsafe {
+            (&mut *data.cast::<Vec<String>>(), std::slice::from_raw_parts(text.cast::<u8>(), len))
+        };
+        list.push(String::from_utf8_lossy(text).into_owned());
+    }
+    let mut list: Vec<String> = Vec::with_capacity(4096);
+    // SAFETY: `visit` is called only during this call, with `list` alive.
+    check(unsafe { fb_operators(visit, (&raw mut list).cast()) })?;
+    Ok(list)
+}
+
+/// The handle and the schema, as text, of one operator.
+pub(crate) fn schema(name: &str, overload: &str) -> Option<(Handle, String)> {
     unsafe extern "C" fn visit(
         data: *mut c_void,
         handle: *mut c_void,
         text: *const c_char,
         len: usize,
     ) {
-        // SAFETY: `data` is the vector below; `text` is valid for `len` bytes during this call.
-        let (list, text) = unsafe {
+        // SAFETY: `data` is the option below; `text` is valid for `len` bytes during this call.
+        let (found, text) = unsafe {
             (
-                &mut *data.cast::<Vec<(Handle, String)>>(),
+                &mut *data.cast::<Option<(Handle, String)>>(),
                 std::slice::from_raw_parts(text.cast::<u8>(), len),
             )
         };
-        list.push((Handle(handle), String::from_utf8_lossy(text).into_owned()));
+        *found = Some((Handle(handle), String::from_utf8_lossy(text).into_owned()));
     }
-    let mut list: Vec<(Handle, String)> = Vec::with_capacity(4096);
-    // SAFETY: `visit` is called only during this call, with `list` alive.
-    check(unsafe { fb_operators(visit, (&raw mut list).cast()) })?;
-    Ok(list)
+    let (name, overload) = (CString::new(name).ok()?, CString::new(overload).ok()?);
+    let mut found: Option<(Handle, String)> = None;
+    // SAFETY: both names are C strings; `visit` is called only during this call, with `found` alive.
+    let status =
+        unsafe { fb_schema(name.as_ptr(), overload.as_ptr(), visit, (&raw mut found).cast()) };
+    check(status).ok()?;
+    found
 }
 
 /// A result of an operator.
