@@ -28,19 +28,6 @@ fn said(report: &Report) -> String {
     format!("{}: {}", report.error.kind, report.error.message)
 }
 
-/// The kind and message of the error that a cell ends with.
-fn failure(session: &mut Session, code: &str) -> String {
-    let caught =
-        format!("try {{ {code}; \"nothing\" }} catch (e) {{ `${{e.kind}}: ${{e.message}}` }}");
-    run(session, &caught).to_string()
-}
-
-fn check(code: &str, expected: &str) {
-    let mut session = session();
-    let found = run(&mut session, &format!("let found = {{ {code} }}; `${{found}}`"));
-    assert_eq!(found.to_string(), expected, "{code}");
-}
-
 /// The tensors in a result, however nested.
 fn tensors(value: &Dynamic) -> Vec<Tensor> {
     if let Some(tensor) = value.read_lock::<Tensor>() {
@@ -67,7 +54,7 @@ impl Oracle {
         let python = here().join("../../../.venv/bin/python");
         let status = Command::new(python)
             .arg(here().join("oracle.py"))
-            .arg(here().join("layers.txt"))
+            .args([here().join("layers.txt"), here().join("functions.txt")])
             .args([&values, &facts])
             .status()
             .expect(".venv/bin/python runs; make it with `make .venv`");
@@ -207,26 +194,32 @@ fn compare(oracle: &Oracle, index: usize, layer: &str, inputs: &str) -> Vec<Stri
     difference.found
 }
 
+/// The lines of a file of cases.
+fn cases(file: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(here().join(file)).expect("the cases");
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+}
+
 #[test]
-fn layers_have_pytorch_s_weights_outputs_gradients_keys_and_repr() {
+fn layers_and_functions_give_pytorch_s_numbers() {
     let oracle = Oracle::new();
-    let cases = std::fs::read_to_string(here().join("layers.txt")).expect("the cases");
-    let cases = cases.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
     let mut report = Vec::new();
-    let mut count = 0;
-    for (index, case) in cases.enumerate() {
+    for (index, case) in cases("layers.txt").iter().enumerate() {
         let (layer, inputs) = case.split_once(" | ").expect("a layer and its inputs");
         let differences = compare(&oracle, index, layer, inputs);
         if !differences.is_empty() {
             report.push(format!("{case}\n    {}", differences.join("\n    ")));
         }
-        count += 1;
     }
-    assert!(report.is_empty(), "{} of {count} differ:\n{}", report.len(), report.join("\n"));
-}
-
-#[test]
-fn a_mapped_module_reads_like_a_class() {
-    check("nn.Linear(2, 3).in_features", "2");
-    let _ = failure;
+    for (index, case) in cases("functions.txt").iter().enumerate() {
+        let mut session = session();
+        let found = session.evaluate("test", &format!("torch.manual_seed(0);\n{case}"));
+        let expected = &oracle.values[&format!("function.{index}")];
+        match found.map_err(|report| said(&report)).map(|value| tensors(&value)) {
+            Ok(found) if found.len() == 1 && found[0].allclose(expected, 1e-6, 1e-7, false) => {}
+            other => report.push(format!("{case}\n    {other:?}")),
+        }
+    }
+    assert!(report.is_empty(), "{} differ:\n{}", report.len(), report.join("\n"));
 }

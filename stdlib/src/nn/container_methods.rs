@@ -99,7 +99,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         items,
     ),
     method(
-        "ModuleDict.update(Module self, Any modules) -> ()",
+        "ModuleDict.update(Module container, Any modules) -> ()",
         UPDATE,
         "nn.ModuleDict().update(#{ a: nn.ReLU() })",
         update,
@@ -159,7 +159,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         items,
     ),
     method(
-        "ParameterDict.update(Module self, Any parameters) -> ()",
+        "ParameterDict.update(Module container, Any parameters) -> ()",
         UPDATE,
         "nn.ParameterDict().update(#{ a: torch.zeros([2]) })",
         update,

@@ -4,7 +4,7 @@
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function, convert};
-use flambeau_runtime::torch::Tensor;
+use flambeau_runtime::torch::{NativeArgument, NativeOperator, Tensor};
 use rhai::Dynamic;
 
 use super::module::Module;
@@ -71,7 +71,7 @@ fn total_norm(list: &[Tensor], p: f64, must_be_finite: bool, args: &Args<'_>) ->
 }
 
 /// Scales gradients so that their total norm is at most `max_norm`.
-fn scale(grads: Vec<Tensor>, max_norm: f64, total: &Tensor, args: &Args<'_>) -> Result<()> {
+fn scale(grads: Vec<Tensor>, max_norm: f64, total: &Tensor) -> Result<()> {
     if grads.is_empty() {
         return Ok(());
     }
@@ -79,8 +79,10 @@ fn scale(grads: Vec<Tensor>, max_norm: f64, total: &Tensor, args: &Args<'_>) -> 
         total.f_add_scalar(1e-6)?.f_reciprocal()?.f_mul_scalar(max_norm)?.f_clamp_max(1.0)?;
     for group in groups(grads) {
         let Some(device) = group.first().map(|first| first.device()) else { continue };
-        let factor = Dynamic::from(Tensor::from(factor.f_to_device(device)?));
-        let _ = args.ctx().op("_foreach_mul_", vec![convert::from_tensors(group), factor])?;
+        let factor = factor.f_to_device(device)?;
+        let group: Vec<tch::Tensor> = group.iter().map(Tensor::tch).collect();
+        let arguments = [NativeArgument::Tensors(&group), NativeArgument::Tensor(&factor)];
+        NativeOperator::find("_foreach_mul_", "Tensor")?.call(&arguments)?;
     }
     Ok(())
 }
@@ -95,7 +97,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             let grads = gradients(args, 0)?;
             tch::no_grad(|| {
                 let total = total_norm(&grads, args.float(2)?, args.bool(3)?, args)?;
-                scale(grads, args.float(1)?, &total, args)?;
+                scale(grads, args.float(1)?, &total)?;
                 Ok(Dynamic::from(total))
             })
         },
@@ -116,7 +118,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         example: "nn.utils.clip_grads_with_norm_([torch.ones([2])], 1.0, torch.tensor(2.0))",
         call: |args| {
             let grads = gradients(args, 0)?;
-            tch::no_grad(|| scale(grads, args.float(1)?, &args.tensor(2)?, args))?;
+            tch::no_grad(|| scale(grads, args.float(1)?, &args.tensor(2)?))?;
             Ok(Dynamic::UNIT)
         },
     },

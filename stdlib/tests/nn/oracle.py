@@ -1,6 +1,6 @@
-"""What PyTorch makes of the layers in layers.txt: weights, outputs, gradients and printed forms.
+"""What PyTorch makes of layers (weights, outputs, gradients, printed forms) and of expressions.
 
-Usage: oracle.py layers.txt OUT.safetensors OUT.json
+Usage: oracle.py layers.txt functions.txt OUT.safetensors OUT.json
 """
 
 import json
@@ -84,17 +84,23 @@ def run(layer, inputs, index, store):
     }
 
 
-def main(cases, tensors_out, facts_out):
-    store, facts = {}, []
-    with open(cases) as file:
+def lines_of(path):
+    with open(path) as file:
         lines = [line.strip() for line in file]
-    lines = [line for line in lines if line and not line.startswith("#")]
-    for index, line in enumerate(lines):
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def main(layers, functions, tensors_out, facts_out):
+    store, facts = {}, []
+    for index, line in enumerate(lines_of(layers)):
         layer, inputs = line.split(" | ")
         try:
             facts.append(run(layer, inputs, index, store))
         except Exception as error:
             raise RuntimeError(f"{line}: {error}") from error
+    for index, line in enumerate(lines_of(functions)):
+        torch.manual_seed(0)
+        store[f"function.{index}"] = eval(python(line, False)).detach().clone()
     save_file(store, tensors_out)
     with open(facts_out, "w") as file:
         json.dump(facts, file)

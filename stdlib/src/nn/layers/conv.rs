@@ -23,8 +23,8 @@ pub(crate) const CLASSES: &[Class] = &[
               in_channels / groups, kernel_size), `bias` (out_channels). `padding` is a number, a \
               list, 'valid' or 'same'; `padding_mode` is 'zeros', 'reflect', 'replicate' or 'circular'.",
         example: "let m = nn.Conv1d(16, 33, 3, stride: 2);\nm(torch.randn([20, 16, 50])).shape",
-        build: |module, args| convolution::<1>(module, args),
-        forward: Forward::Native(|call| convolve::<1>(call)),
+        build: convolution::<1>,
+        forward: Forward::Native(convolve::<1>),
         ..CONV
     },
     Class {
@@ -32,16 +32,16 @@ pub(crate) const CLASSES: &[Class] = &[
         doc: "Cross-correlation over (N, C_in, H, W) or (C_in, H, W). Parameters: `weight` \
               (out_channels, in_channels / groups, kH, kW), `bias` (out_channels).",
         example: "let m = nn.Conv2d(16, 33, [3, 5], stride: [2, 1], padding: [4, 2]);\nm(torch.randn([2, 16, 50, 100])).shape",
-        build: |module, args| convolution::<2>(module, args),
-        forward: Forward::Native(|call| convolve::<2>(call)),
+        build: convolution::<2>,
+        forward: Forward::Native(convolve::<2>),
         ..CONV
     },
     Class {
         schema: "nn.Conv3d(int in_channels, int out_channels, int[3] kernel_size, int[3] stride=1, Any padding=0, int[3] dilation=1, int groups=1, bool bias=True, str padding_mode='zeros', Device? device=None, ScalarType? dtype=None) -> Module",
         doc: "Cross-correlation over (N, C_in, D, H, W) or (C_in, D, H, W).",
         example: "let m = nn.Conv3d(4, 6, 3, stride: 2);\nm(torch.randn([2, 4, 10, 10, 10])).shape",
-        build: |module, args| convolution::<3>(module, args),
-        forward: Forward::Native(|call| convolve::<3>(call)),
+        build: convolution::<3>,
+        forward: Forward::Native(convolve::<3>),
         ..CONV
     },
     Class {
@@ -49,8 +49,8 @@ pub(crate) const CLASSES: &[Class] = &[
         doc: "The gradient of Conv1d with respect to its input, as a layer: (N, C_in, L) to \
               (N, C_out, L'). Parameters: `weight` (in_channels, out_channels / groups, kernel_size), `bias`.",
         example: "let m = nn.ConvTranspose1d(16, 33, 3, stride: 2);\nm(torch.randn([20, 16, 50])).shape",
-        build: |module, args| transposed::<1>(module, args),
-        forward: Forward::Native(|call| convolve_transposed::<1>(call)),
+        build: transposed::<1>,
+        forward: Forward::Native(convolve_transposed::<1>),
         ..TRANSPOSED
     },
     Class {
@@ -58,16 +58,16 @@ pub(crate) const CLASSES: &[Class] = &[
         doc: "The gradient of Conv2d with respect to its input, as a layer: (N, C_in, H, W) to \
               (N, C_out, H', W'). `output_size` of the call picks among the sizes that a stride allows.",
         example: "let m = nn.ConvTranspose2d(16, 33, 3, stride: 2);\nm(torch.randn([2, 16, 12, 12])).shape",
-        build: |module, args| transposed::<2>(module, args),
-        forward: Forward::Native(|call| convolve_transposed::<2>(call)),
+        build: transposed::<2>,
+        forward: Forward::Native(convolve_transposed::<2>),
         ..TRANSPOSED
     },
     Class {
         schema: "nn.ConvTranspose3d(int in_channels, int out_channels, int[3] kernel_size, int[3] stride=1, int[3] padding=0, int[3] output_padding=0, int groups=1, bool bias=True, int[3] dilation=1, str padding_mode='zeros', Device? device=None, ScalarType? dtype=None) -> Module",
         doc: "The gradient of Conv3d with respect to its input, as a layer.",
         example: "let m = nn.ConvTranspose3d(4, 6, 3, stride: 2);\nm(torch.randn([2, 4, 5, 5, 5])).shape",
-        build: |module, args| transposed::<3>(module, args),
-        forward: Forward::Native(|call| convolve_transposed::<3>(call)),
+        build: transposed::<3>,
+        forward: Forward::Native(convolve_transposed::<3>),
         ..TRANSPOSED
     },
 ];

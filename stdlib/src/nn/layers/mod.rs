@@ -15,3 +15,4 @@ pub(crate) mod pooling;
 pub(crate) mod recurrent;
 pub(crate) mod shape;
 pub(crate) mod transformer;
+pub(crate) mod transformer_layer;

@@ -22,7 +22,6 @@ const AVG: Class =
 const LP: Class = Class { repr: "norm_type, kernel_size, stride, ceil_mode", ..Class::LAYER };
 const LP_SETTINGS: &[&str] = &["norm_type", "kernel_size", "stride", "ceil_mode"];
 const ADAPTIVE: Class = Class { repr: "output_size", ..Class::LAYER };
-const UNPOOL_SETTINGS: &[&str] = &["kernel_size", "stride", "padding"];
 const FRACTIONAL: &[&str] =
     &["kernel_size", "output_size", "output_ratio", "return_indices", "_random_samples"];
 
@@ -31,21 +30,21 @@ pub(crate) const CLASSES: &[Class] = &[
         schema: "nn.MaxPool1d(int[1] kernel_size, int[1]? stride=None, int[1] padding=0, int[1] dilation=1, bool return_indices=False, bool ceil_mode=False) -> Module",
         doc: "The largest value of each window of (N, C, L) or (C, L).",
         example: "nn.MaxPool1d(3, stride: 2)(torch.randn([20, 16, 50])).shape",
-        forward: Forward::Native(|call| max_pool::<1>(call)),
+        forward: Forward::Native(max_pool::<1>),
         ..MAX
     },
     Class {
         schema: "nn.MaxPool2d(int[2] kernel_size, int[2]? stride=None, int[2] padding=0, int[2] dilation=1, bool return_indices=False, bool ceil_mode=False) -> Module",
         doc: "The largest value of each window of (N, C, H, W) or (C, H, W).",
         example: "nn.MaxPool2d([3, 2], stride: [2, 1])(torch.randn([2, 16, 50, 32])).shape",
-        forward: Forward::Native(|call| max_pool::<2>(call)),
+        forward: Forward::Native(max_pool::<2>),
         ..MAX
     },
     Class {
         schema: "nn.MaxPool3d(int[3] kernel_size, int[3]? stride=None, int[3] padding=0, int[3] dilation=1, bool return_indices=False, bool ceil_mode=False) -> Module",
         doc: "The largest value of each window of (N, C, D, H, W) or (C, D, H, W).",
         example: "nn.MaxPool3d(2)(torch.randn([2, 4, 8, 8, 8])).shape",
-        forward: Forward::Native(|call| max_pool::<3>(call)),
+        forward: Forward::Native(max_pool::<3>),
         ..MAX
     },
     Class {
@@ -53,7 +52,7 @@ pub(crate) const CLASSES: &[Class] = &[
         doc: "Puts the values of a MaxPool1d back where its indices say; zeros elsewhere.",
         example: "let r = nn.MaxPool1d(2, return_indices: true)(torch.randn([1, 1, 8]));\nnn.MaxUnpool1d(2)(r[0], r[1]).shape",
         build: |module, args| unpool(module, args, 1),
-        forward: Forward::Functional("torch.nn.functional.max_unpool1d", UNPOOL_SETTINGS),
+        forward: Forward::Native(|call| max_unpool(call, "torch.nn.functional.max_unpool1d")),
         ..UNPOOL
     },
     Class {
@@ -61,7 +60,7 @@ pub(crate) const CLASSES: &[Class] = &[
         doc: "Puts the values of a MaxPool2d back where its indices say; zeros elsewhere.",
         example: "let r = nn.MaxPool2d(2, return_indices: true)(torch.randn([1, 1, 4, 4]));\nnn.MaxUnpool2d(2)(r[0], r[1]).shape",
         build: |module, args| unpool(module, args, 2),
-        forward: Forward::Functional("torch.nn.functional.max_unpool2d", UNPOOL_SETTINGS),
+        forward: Forward::Native(|call| max_unpool(call, "torch.nn.functional.max_unpool2d")),
         ..UNPOOL
     },
     Class {
@@ -69,7 +68,7 @@ pub(crate) const CLASSES: &[Class] = &[
         doc: "Puts the values of a MaxPool3d back where its indices say; zeros elsewhere.",
         example: "let r = nn.MaxPool3d(2, return_indices: true)(torch.randn([1, 1, 4, 4, 4]));\nnn.MaxUnpool3d(2)(r[0], r[1]).shape",
         build: |module, args| unpool(module, args, 3),
-        forward: Forward::Functional("torch.nn.functional.max_unpool3d", UNPOOL_SETTINGS),
+        forward: Forward::Native(|call| max_unpool(call, "torch.nn.functional.max_unpool3d")),
         ..UNPOOL
     },
     Class {
@@ -77,21 +76,21 @@ pub(crate) const CLASSES: &[Class] = &[
         doc: "The mean of each window of (N, C, L) or (C, L).",
         example: "nn.AvgPool1d(3, stride: 2)(torch.randn([20, 16, 50])).shape",
         build: |module, args| unpool(module, args, 1),
-        forward: Forward::Native(|call| avg_pool::<1>(call)),
+        forward: Forward::Native(avg_pool::<1>),
         ..AVG
     },
     Class {
         schema: "nn.AvgPool2d(int[2] kernel_size, int[2]? stride=None, int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Module",
         doc: "The mean of each window of (N, C, H, W) or (C, H, W).",
         example: "nn.AvgPool2d(3, stride: 2)(torch.randn([2, 16, 50, 32])).shape",
-        forward: Forward::Native(|call| avg_pool::<2>(call)),
+        forward: Forward::Native(avg_pool::<2>),
         ..AVG
     },
     Class {
         schema: "nn.AvgPool3d(int[3] kernel_size, int[3]? stride=None, int[3] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Module",
         doc: "The mean of each window of (N, C, D, H, W) or (C, D, H, W).",
         example: "nn.AvgPool3d(2)(torch.randn([2, 4, 8, 8, 8])).shape",
-        forward: Forward::Native(|call| avg_pool::<3>(call)),
+        forward: Forward::Native(avg_pool::<3>),
         ..AVG
     },
     Class {
@@ -135,42 +134,42 @@ pub(crate) const CLASSES: &[Class] = &[
         schema: "nn.AdaptiveAvgPool1d(int[1] output_size) -> Module",
         doc: "Means over windows chosen so that the output has `output_size`.",
         example: "nn.AdaptiveAvgPool1d(5)(torch.randn([1, 64, 8])).shape",
-        forward: Forward::Native(|call| adaptive_avg::<1>(call)),
+        forward: Forward::Native(adaptive_avg::<1>),
         ..ADAPTIVE
     },
     Class {
         schema: "nn.AdaptiveAvgPool2d(Any output_size) -> Module",
         doc: "Means over windows chosen so that the output has `output_size`; `()` in it keeps a size.",
         example: "nn.AdaptiveAvgPool2d([5, 7])(torch.randn([1, 64, 8, 9])).shape",
-        forward: Forward::Native(|call| adaptive_avg::<2>(call)),
+        forward: Forward::Native(adaptive_avg::<2>),
         ..ADAPTIVE
     },
     Class {
         schema: "nn.AdaptiveAvgPool3d(Any output_size) -> Module",
         doc: "Means over windows chosen so that the output has `output_size`.",
         example: "nn.AdaptiveAvgPool3d(2)(torch.randn([1, 4, 8, 9, 10])).shape",
-        forward: Forward::Native(|call| adaptive_avg::<3>(call)),
+        forward: Forward::Native(adaptive_avg::<3>),
         ..ADAPTIVE
     },
     Class {
         schema: "nn.AdaptiveMaxPool1d(int[1] output_size, bool return_indices=False) -> Module",
         doc: "Maxima over windows chosen so that the output has `output_size`.",
         example: "nn.AdaptiveMaxPool1d(5)(torch.randn([1, 64, 8])).shape",
-        forward: Forward::Native(|call| adaptive_max::<1>(call)),
+        forward: Forward::Native(adaptive_max::<1>),
         ..ADAPTIVE
     },
     Class {
         schema: "nn.AdaptiveMaxPool2d(Any output_size, bool return_indices=False) -> Module",
         doc: "Maxima over windows chosen so that the output has `output_size`.",
         example: "nn.AdaptiveMaxPool2d([5, 7])(torch.randn([1, 64, 8, 9])).shape",
-        forward: Forward::Native(|call| adaptive_max::<2>(call)),
+        forward: Forward::Native(adaptive_max::<2>),
         ..ADAPTIVE
     },
     Class {
         schema: "nn.AdaptiveMaxPool3d(Any output_size, bool return_indices=False) -> Module",
         doc: "Maxima over windows chosen so that the output has `output_size`.",
         example: "nn.AdaptiveMaxPool3d(2)(torch.randn([1, 4, 8, 9, 10])).shape",
-        forward: Forward::Native(|call| adaptive_max::<3>(call)),
+        forward: Forward::Native(adaptive_max::<3>),
         ..ADAPTIVE
     },
 ];
@@ -245,6 +244,15 @@ fn max_pool<const N: usize>(call: &Call<'_>) -> Result<Dynamic> {
         2 => input.f_max_pool2d(kernel, stride, padding, dilation, ceil)?,
         _ => input.f_max_pool3d(kernel, stride, padding, dilation, ceil)?,
     }))
+}
+
+fn max_unpool(call: &Call<'_>, function: &str) -> Result<Dynamic> {
+    let state = call.state();
+    let mut args = vec![call.value(0).clone(), call.value(1).clone()];
+    args.extend(["kernel_size", "stride", "padding"].map(|name| state.read(call.module, name)));
+    args.push(call.value(2).clone());
+    drop(state);
+    call.ctx.function(function, args)
 }
 
 fn avg_pool<const N: usize>(call: &Call<'_>) -> Result<Dynamic> {
