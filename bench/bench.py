@@ -116,7 +116,7 @@ def script(command):
 
 def measure(group, program, quick, chosen):
     """Fills the rows of one group: one run of each that does not count, then A B A B."""
-    ours = [program, "run", str(group.ours), *map(str, group.arguments)]
+    ours = [program, "run", str(group.ours), "--", *map(str, group.arguments)]
     peer = [sys.executable, str(group.peer), *map(str, group.arguments)]
     with tempfile.TemporaryDirectory() as folder:
         alternate(group, ours, peer, group.quick if quick else group.runs, folder, chosen)
@@ -149,7 +149,8 @@ def line(row, problem):
     ratio = statistics.median(row.ours) / statistics.median(row.peer)
     most = f"{row.most:.2f} ×" if row.most else "–"
     holds = "–" if row.most is None else "yes" if ratio <= row.most else "**no**"
-    return f"| {row.name} | {figure(row.ours, row.unit)} | {figure(row.peer, row.unit)} | {ratio:.2f} × | {most} | {holds} |"
+    ours, peer = figure(row.ours, row.unit), figure(row.peer, row.unit)
+    return f"| {row.name} | {ours} | {peer} | {ratio:.2f} × | {most} | {holds} |"
 
 
 def processor():
@@ -196,7 +197,8 @@ def main():
     parser.add_argument("--quick", action="store_true", help="few runs: a look, not a measurement")
     parser.add_argument("--rows", default=",".join(GROUPS), help=f"some of {','.join(GROUPS)}")
     parser.add_argument("--write", action="store_true", help="put the table into BENCHMARKS.md")
-    parser.add_argument("--program", default=str(ROOT / "target/release/flambeau"), type=os.path.abspath, metavar="PATH")
+    built = str(ROOT / "target/release/flambeau")
+    parser.add_argument("--program", default=built, type=os.path.abspath, metavar="PATH")
     parser.add_argument("--machine", default=platform.machine(), help="a name for this machine")
     options = parser.parse_args()
     names = options.rows.split(",")

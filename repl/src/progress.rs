@@ -1,9 +1,11 @@
 //! Progress: bars on a terminal, lines elsewhere; one text for both.
 
 use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use flambeau_protocol::Progress;
 
@@ -16,14 +18,22 @@ const BAR_EVERY: Duration = Duration::from_millis(50);
 #[derive(Default)]
 pub struct Bars {
     all: MultiProgress,
-    bars: HashMap<u64, (ProgressBar, Instant)>,
+    bars: HashMap<u64, Bar>,
+}
+
+/// One bar and what stands around it.
+struct Bar {
+    bar: ProgressBar,
+    /// Label and counts: what is left and right of the bar when it is next drawn.
+    texts: Arc<Mutex<(String, String)>>,
+    drawn: Instant,
 }
 
 impl Bars {
     /// A bar begins, moves or ends; one that has ended stays as a line of text.
     pub fn update(&mut self, state: &Progress) {
         if state.finished {
-            if let Some((bar, _)) = self.bars.remove(&state.id) {
+            if let Some(Bar { bar, .. }) = self.bars.remove(&state.id) {
                 bar.finish_and_clear();
                 self.all.remove(&bar);
             }
@@ -31,23 +41,15 @@ impl Bars {
             self.aside(|| eprintln!("{line}"));
             return;
         }
-        let now = Instant::now();
-        let (bar, drawn) = self.bars.entry(state.id).or_insert_with(|| {
-            let bar = ProgressBar::with_draw_target(state.total, ProgressDrawTarget::hidden());
-            bar.set_style(style(state.total.is_some()));
-            (self.all.add(bar), now)
-        });
-        if *drawn != now && now - *drawn < BAR_EVERY {
-            return;
+        let texts = (prefix(state), tail(state));
+        match self.bars.get_mut(&state.id) {
+            None => {
+                let bar = Bar::new(&self.all, state.total, texts);
+                self.bars.insert(state.id, bar);
+            }
+            Some(bar) if bar.drawn.elapsed() >= BAR_EVERY => bar.draw(state, texts),
+            Some(_) => {}
         }
-        *drawn = now;
-        bar.set_prefix(prefix(state));
-        bar.set_message(tail(state));
-        if let Some(total) = state.total {
-            bar.set_length(total);
-        }
-        bar.set_position(state.done);
-        bar.tick();
     }
 
     /// Runs `write` with the bars out of the way.
@@ -57,18 +59,51 @@ impl Bars {
 
     /// Leaves the bars that still stand as they are, and lets go of them.
     pub fn finish(&mut self) {
-        for (_, (bar, _)) in self.bars.drain() {
+        for (_, Bar { bar, .. }) in self.bars.drain() {
             bar.abandon();
         }
     }
 }
 
-/// `desc: 40%|████    | 40/100 [00:02<00:03, 19.8/s, loss=0.31]`, the middle as wide as there is room.
-fn style(has_total: bool) -> ProgressStyle {
-    let template = if has_total { "{prefix}|{wide_bar}|{msg}" } else { "{prefix}{msg}" };
-    ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("█▉▊▋▌▍▎▏ ")
+impl Bar {
+    /// A bar at its start: `desc: 40%|████    | 40/100 [00:02<00:03, 19.8/s, loss=0.31]`, the middle as wide
+    /// as there is room.
+    fn new(all: &MultiProgress, total: Option<u64>, texts: (String, String)) -> Bar {
+        let texts = Arc::new(Mutex::new(texts));
+        let template = if total.is_some() { "{left}|{wide_bar}|{right}" } else { "{left}{right}" };
+        let style = ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("█▉▊▋▌▍▎▏ ")
+            .with_key("left", shown(&texts, |texts| &texts.0))
+            .with_key("right", shown(&texts, |texts| &texts.1));
+        let bar =
+            ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden()).with_style(style);
+        let bar = all.add(bar);
+        bar.tick();
+        Bar { bar, texts, drawn: Instant::now() }
+    }
+
+    fn draw(&mut self, state: &Progress, texts: (String, String)) {
+        *self.texts.lock().unwrap_or_else(PoisonError::into_inner) = texts;
+        self.drawn = Instant::now();
+        if state.total.is_some() && state.total != self.bar.length() {
+            self.bar.set_length(state.total.unwrap_or_default());
+        }
+        self.bar.set_position(state.done);
+    }
+}
+
+/// Shows one of the texts at each drawing, so that a change of several is drawn once.
+fn shown(
+    texts: &Arc<Mutex<(String, String)>>,
+    which: fn(&(String, String)) -> &String,
+) -> impl Fn(&ProgressState, &mut dyn Write) + Clone + Send + Sync + 'static {
+    let texts = texts.clone();
+    move |_, out| {
+        let texts = texts.lock().unwrap_or_else(PoisonError::into_inner);
+        // What is written to is a string.
+        let _ = out.write_str(which(&texts));
+    }
 }
 
 /// Lines where nothing can move.

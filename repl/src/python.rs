@@ -128,6 +128,9 @@ impl Python {
             return Some(Python::virtual_environment(prefix, executable.to_owned()));
         }
         let real = executable.canonicalize().ok()?;
+        if !real.file_name()?.to_str()?.starts_with("python") {
+            return None;
+        }
         Python::installed(real.parent()?.parent()?, executable.to_owned())
     }
 

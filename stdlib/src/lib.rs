@@ -5,10 +5,12 @@
 use flambeau_runtime::script::Library;
 
 pub mod data;
+pub mod functional;
 pub mod host;
 pub mod io;
 pub mod plot;
 pub mod nn;
+pub mod optim;
 
 /// Every shelf of the library, for [`flambeau_runtime::script::Session::new`].
 pub fn libraries() -> Vec<Library> {
@@ -18,5 +20,7 @@ pub fn libraries() -> Vec<Library> {
     libraries.extend_from_slice(host::LIBRARIES);
     libraries.push(plot::LIBRARY);
     libraries.extend_from_slice(nn::LIBRARIES);
+    libraries.extend_from_slice(functional::LIBRARIES);
+    libraries.extend_from_slice(optim::LIBRARIES);
     libraries
 }

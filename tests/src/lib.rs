@@ -1,5 +1,8 @@
 //! What the tests that run the real program share: finding it, running it, reading what it said.
 
+pub mod markdown;
+pub mod session;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -60,22 +60,21 @@ fn options(configure: Configure, sink: Sink) -> Options {
 /// Evaluates one cell; whatever happens is in the answer.
 fn evaluate(session: &mut Session, shared: &Shared, id: u64, name: &str, code: &str) -> Done {
     let begin = Instant::now();
-    let outcome = if shared.is_stopping() {
-        Err(ErrorReport::without_place(ErrorReport::INTERRUPT, "interrupted before it began"))
-    } else {
-        catch(|| match session.evaluate(name, code) {
-            Ok(value) if value.is_unit() => Ok(None),
-            Ok(value) => Ok(Some(session.display(&value))),
-            Err(report) => Err(convert::report(&report)),
-        })
-        .unwrap_or_else(|panic| {
-            let message = format!("{panic}; this is a fault of Flambeau, not of the script");
-            Err(ErrorReport::without_place("InternalError", &message))
-        })
-    };
-    let seconds = begin.elapsed().as_secs_f64();
-    match outcome {
-        Ok(result) => Done { id, result, error: None, seconds },
-        Err(error) => Done { id, result: None, error: Some(error), seconds },
+    let mut done = Done { id, ..Done::default() };
+    if shared.is_stopping() {
+        let message = "interrupted before it began";
+        done.error = Some(ErrorReport::without_place(ErrorReport::INTERRUPT, message));
+        return done;
     }
+    let outcome = catch(|| match session.evaluate(name, code) {
+        Ok(value) if value.is_unit() => {}
+        Ok(value) => done.result = Some(session.display(&value)),
+        Err(report) => done.error = Some(convert::report(&report)),
+    });
+    if let Err(panic) = outcome {
+        let message = format!("{panic}; this is a fault of Flambeau, not of the script");
+        done.error = Some(ErrorReport::without_place("InternalError", &message));
+    }
+    done.seconds = begin.elapsed().as_secs_f64();
+    done
 }

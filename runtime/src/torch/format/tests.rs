@@ -8,8 +8,8 @@ use std::process::Command;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::torch::operator;
-use crate::torch::shim::{Output, Value, call, tag};
+use crate::torch::{Arguments, Device, Overload, Scalar, operator};
+use crate::torch::shim::Output;
 
 fn oracle(arguments: &[&str]) -> Vec<Json> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -51,36 +51,30 @@ fn aten(name: &str, this: &tch::Tensor, arguments: &[Json]) -> tch::Tensor {
     let overload = if overload == "default" { "" } else { overload };
     let operator = operator(namespace, name).unwrap();
     let overload = operator.overloads.iter().find(|o| o.schema.overload == overload).unwrap();
-    // What the values point to, kept alive for the call.
-    let tensors: Vec<Option<tch::Tensor>> =
-        arguments.iter().map(|json| json.get("data").map(|_| base(json))).collect();
-    let lists: Vec<Vec<i64>> =
-        arguments.iter().map(|json| if json.is_array() { ints(json) } else { vec![] }).collect();
-    let plain = |tag, a| Value { tag, len: 0, a, b: 0 };
-    let mut values = vec![plain(tag::TENSOR, this.as_ptr() as i64)];
-    for (i, json) in arguments.iter().enumerate() {
-        values.push(match json {
-            Json::Null => plain(tag::NONE, 0),
-            Json::Bool(value) => plain(tag::BOOL, i64::from(*value)),
-            Json::Number(number) => match number.as_i64() {
-                Some(value) => plain(tag::INT, value),
-                None => plain(tag::FLOAT, number.as_f64().unwrap().to_bits() as i64),
+    let mut call = Arguments::default();
+    call.borrowed(this);
+    for json in arguments {
+        match json {
+            Json::Null => call.none(),
+            Json::Bool(value) => call.scalar(Scalar::Bool(*value)),
+            Json::Number(number) => call.scalar(match number.as_i64() {
+                Some(value) => Scalar::Int(value),
+                None => Scalar::Float(number.as_f64().unwrap()),
+            }),
+            Json::Array(_) => call.ints(ints(json)),
+            json => match json.get("data") {
+                Some(_) => call.tensor(base(json).into()),
+                None => call.int(json["number"].as_i64().unwrap()),
             },
-            Json::Array(_) => Value {
-                tag: tag::INT_LIST,
-                len: lists[i].len() as u32,
-                a: lists[i].as_ptr() as i64,
-                b: 0,
-            },
-            json => match &tensors[i] {
-                Some(tensor) => plain(tag::TENSOR, tensor.as_ptr() as i64),
-                None => plain(tag::INT, json["number"].as_i64().unwrap()),
-            },
-        });
+        }
     }
-    values.resize(overload.schema.arguments.len(), plain(tag::DEFAULT, 0));
+    only(call, overload)
+}
+
+/// The tensor that a call gives.
+fn only(call: Arguments<'_>, overload: &Overload) -> tch::Tensor {
     let mut result = None;
-    call(overload.handle, &values, |output| {
+    call.call(overload, |output| {
         if let Output::Tensor(tensor) = output {
             result = Some(tensor);
         }
@@ -92,19 +86,14 @@ fn aten(name: &str, this: &tch::Tensor, arguments: &[Json]) -> tch::Tensor {
 fn meta(tensor: &tch::Tensor) -> tch::Tensor {
     // `_to_copy` on a device: the only argument that is no number.
     let operator = operator("aten", "_to_copy").unwrap();
-    let plain = |tag, a| Value { tag, len: 0, a, b: 0 };
-    let mut values = vec![plain(tag::DEFAULT, 0); operator.overloads[0].schema.arguments.len()];
-    values[0] = plain(tag::TENSOR, tensor.as_ptr() as i64);
-    let device = operator.overloads[0].schema.position("device").unwrap();
-    values[device] = Value { tag: tag::DEVICE, len: 0, a: i64::from(META), b: -1 };
-    let mut result = None;
-    call(operator.overloads[0].handle, &values, |output| {
-        if let Output::Tensor(tensor) = output {
-            result = Some(tensor);
-        }
-    })
-    .unwrap();
-    result.unwrap()
+    let overload = &operator.overloads[0];
+    let mut call = Arguments::default();
+    call.borrowed(tensor);
+    for _ in 1..overload.schema.position("device").unwrap() {
+        call.default_value();
+    }
+    call.device(Device { kind: META, index: -1 });
+    only(call, overload)
 }
 
 fn build(case: &Json) -> Tensor {
