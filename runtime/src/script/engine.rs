@@ -16,7 +16,7 @@ use super::event::Event;
 use super::function::Items;
 use super::index::{self, NewAxis, Slice};
 use super::state::State;
-use super::sugar::{CALL, ERROR_OF, SHARE};
+use super::sugar::{CALL, ERROR_OF, SHARE, written_name};
 use super::value::{Complex, Namespace, Results};
 use super::{display, operators};
 use crate::error::{Error, Result};
@@ -164,7 +164,7 @@ fn indexing(engine: &mut Engine, state: &Rc<State>) {
 fn get_index(value: &Dynamic, index: &Dynamic, ctx: &Context<'_>) -> Result<Dynamic> {
     if let Some(object) = dispatch::object_type(value, &ctx.state) {
         if let Ok(name) = index.as_immutable_string_ref()
-            && let Ok(found) = dispatch::get_attribute(value, name.as_str(), ctx)
+            && let Ok(found) = dispatch::get_attribute(value, written_name(&name), ctx)
         {
             return Ok(found);
         }
@@ -173,7 +173,7 @@ fn get_index(value: &Dynamic, index: &Dynamic, ctx: &Context<'_>) -> Result<Dyna
     if let Ok(name) = index.as_immutable_string_ref()
         && name.as_str() != "..."
     {
-        return dispatch::get_attribute(value, name.as_str(), ctx);
+        return dispatch::get_attribute(value, written_name(&name), ctx);
     }
     if let Some(tensor) = value.read_lock::<Tensor>() {
         return index::get(&tensor, index).map(Dynamic::from).map_err(|mut error| {
@@ -310,7 +310,7 @@ fn hooks(engine: &mut Engine, state: &Rc<State>) {
         if RESERVED.contains(&name) || !is_word(name) || held.is_registered(name, args.len()) {
             return Ok(None);
         }
-        match Context::current(|ctx| dispatch::call_name(name, args, ctx)) {
+        match Context::current(|ctx| dispatch::call_name(written_name(name), args, ctx)) {
             Ok(value) => Ok(Some(value)),
             // Rhai's own message knows the types of its own functions better.
             Err(error) if error.kind == crate::error::Kind::Name && !owns(args) => Ok(None),
@@ -424,7 +424,7 @@ pub(crate) fn register_mentioned(engine: &mut Engine, state: &Rc<State>, mention
             continue;
         }
         let held = state.clone();
-        let site = dispatch::CallSite::new(&name);
+        let site = dispatch::CallSite::new(written_name(&name));
         add(&mut module, &name, &vec![any; arity], move |native, args| {
             let ctx = Context::new(native, held.clone());
             raise(native, site.call(args, &ctx))
@@ -438,7 +438,7 @@ pub(crate) fn register_mentioned(engine: &mut Engine, state: &Rc<State>, mention
             continue;
         }
         let held = state.clone();
-        let property = name.clone();
+        let property = written_name(&name).to_owned();
         add(&mut module, &format!("get${name}"), &[any], move |native, args| {
             let ctx = Context::new(native, held.clone());
             raise(native, dispatch::get_attribute(args[0], &property, &ctx))
@@ -455,7 +455,7 @@ pub(crate) fn register_mentioned(engine: &mut Engine, state: &Rc<State>, mention
                 return Ok(Dynamic::UNIT);
             }
             let ctx = Context::new(native, held.clone());
-            match dispatch::set_attribute(args[0], &name, new, &ctx) {
+            match dispatch::set_attribute(args[0], written_name(&name), new, &ctx) {
                 Err(_) if written_back => Ok(Dynamic::UNIT),
                 outcome => raise(native, outcome.map(|()| Dynamic::UNIT)),
             }

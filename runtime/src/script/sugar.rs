@@ -1,8 +1,9 @@
-//! The two pieces of sugar, and the one rule about top-level names, as a pass over Rhai's own tokens.
+//! The sugar, and the one rule about top-level names, as a pass over Rhai's own tokens.
 //!
 //! - `f(x, dim: 1)` becomes `f(x, #{dim: 1})`: named arguments at the end of a call.
 //! - `f(x)` becomes `f.__call__(x)` where `f` is a variable in scope (let, const, parameter, loop,
 //!   catch, session) and no function of the script; so do `a[0](x)` and `f(x)(y)`.
+//! - `model.eval()`: names behind a dot may be words that Rhai reserves.
 //! - `catch (e) {` gets `e = error_of(e);`, so that all errors have one shape.
 //! - A top-level `let x` that a function of the session reads is shared with it.
 //!
@@ -21,6 +22,17 @@ pub(crate) const SHARE: &str = "__share__";
 
 /// The function that gives caught errors their shape.
 pub(crate) const ERROR_OF: &str = "__error_of__";
+
+/// Put before names of methods and attributes that are words of Rhai's own, such as `model.eval()`.
+const ESCAPE: &str = "__word_";
+
+/// The name that a script wrote, without the escape that this pass may have given it.
+pub(crate) fn written_name(name: &str) -> &str {
+    name.strip_prefix(ESCAPE).unwrap_or(name)
+}
+
+/// Words that Rhai lets stand behind a dot.
+const METHOD_WORDS: &[&str] = &["call", "curry", "type_of", "is_shared", "this", "print", "debug"];
 
 /// Text that was inserted before a position of the original, in characters.
 #[derive(Clone, Debug)]
@@ -314,6 +326,14 @@ impl Pass<'_> {
                 i + 1
             }
             Token::Identifier(name) => self.identifier(i, &name, previous.as_ref()),
+            Token::Reserved(name)
+                if matches!(previous, Some(Token::Period | Token::Elvis))
+                    && !METHOD_WORDS.contains(&name.as_str())
+                    && name.chars().all(|c| c.is_alphanumeric() || c == '_') =>
+            {
+                self.insert(i, ESCAPE);
+                i + 1
+            }
             Token::Reserved(name) if name.as_str() == "this" => {
                 if self.token(i + 1) == Some(&Token::LeftParen)
                     && !matches!(previous, Some(Token::Period))
@@ -526,6 +546,7 @@ mod tests {
         check("x.model(1)", "x.model(1)");
         check("let f = 1; { let g = 2; g(1) } g(1)", "let f = 1; { let g = 2; g.__call__(1) } g(1)");
         check("model()", "model.__call__()");
+        check("model.eval(); model.call(1)", "model.__word_eval(); model.call(1)");
     }
 
     #[test]
