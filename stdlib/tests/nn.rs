@@ -182,7 +182,7 @@ fn compare(oracle: &Oracle, index: usize, layer: &str, inputs: &str) -> Vec<Stri
     for (name, value) in module.state_dict().expect("a state dict").pairs() {
         difference.compare(&format!("after.{name}"), &tensors(&value)[0], false);
     }
-    let code = format!("m.train(false);\ntorch.manual_seed(1);\n{make}no_grad {{ {call} }}");
+    let code = format!("m.eval();\ntorch.manual_seed(1);\n{make}no_grad {{ {call} }}");
     match session.evaluate("test", &code) {
         Ok(outputs) => {
             for (i, output) in tensors(&outputs).iter().enumerate() {

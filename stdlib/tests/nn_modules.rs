@@ -112,6 +112,46 @@ fn members_are_set_as_pytorch_sorts_them() {
 }
 
 #[test]
+fn closures_see_this_and_what_they_captured() {
+    check("let k = 3;\nlet m = nn.Module(#{ forward: |x| x * k });\nm(2)", "6");
+    check(
+        "let m = nn.Module(#{ calls: 0, forward: |x| { this.calls += 1; x } });\nm(1);\nm(1);\nm.calls",
+        "2",
+    );
+    check(
+        "let m = nn.Module(#{ act: F.relu, forward: |x| this.act(x) });\nm(torch.tensor(-1.0)).item()",
+        "0.0",
+    );
+    check("let m = nn.Module(#{ forward: |x, opts| x + opts.by });\nm(1, by: 2)", "3");
+    assert_eq!(
+        failure("let m = nn.Module(#{ });\nm.double = 3;"),
+        "KeyError: attribute 'double' already exists"
+    );
+    let mut session = session();
+    let _ =
+        run(&mut session, "let m = nn.Module(#{ fc: nn.Linear(2, 2), forward: |x| this.fc(x) });");
+    let _ = run(&mut session, "let seq = nn.Sequential(m, nn.ReLU());");
+    let shape = run(&mut session, "`${seq(torch.ones([3, 2])).shape}`");
+    assert_eq!(shape.to_string(), "[3, 2]");
+}
+
+#[test]
+fn modules_nest_as_a_tree() {
+    assert_eq!(
+        failure("let m = nn.Sequential();\nm.append(nn.Sequential(m))"),
+        "ValueError: a Sequential cannot contain itself"
+    );
+    assert_eq!(
+        failure("let m = nn.ReLU();\nfor i in 0..2000 { m = nn.Sequential(m); }"),
+        "ValueError: modules cannot be nested more than 1000 deep"
+    );
+    check(
+        "let m = nn.ReLU();\nfor i in 0..999 { m = nn.Sequential(m); }\nm(torch.tensor(-1.0)).item()",
+        "0.0",
+    );
+}
+
+#[test]
 fn a_tied_parameter_is_listed_once_and_saved_twice() {
     let tied =
         "let m = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3));\nm[1].weight = m[0].weight;\n";

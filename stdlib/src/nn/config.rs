@@ -174,8 +174,16 @@ impl Module {
     }
 
     /// Registers a submodule.
+    ///
+    /// # Errors
+    /// A `ValueError` where the module would contain itself, or modules would be nested so deep that
+    /// walking them could exhaust the stack.
     pub(crate) fn put_module(&self, name: &str, module: Module) -> Result<()> {
-        self.state_mut()?.modules.set(name, Some(module));
+        self.nest(&module)?;
+        let mut state = self.state_mut()?;
+        let old = state.modules.replace_value(name, Some(module));
+        drop(state);
+        drop(old);
         Ok(())
     }
 

@@ -287,8 +287,11 @@ pub(crate) const FUNCTIONS: &[Function] = &[
 fn add_module(args: &mut Args<'_>) -> Result<Dynamic> {
     let (module, name) = (this(args)?, args.str(1)?);
     new_member(&module, &name, "module")?;
-    let child = if args.is_none(2) { None } else { Some(args.object::<Module>(2)?) };
-    module.state_mut()?.modules.set(&name, child);
+    if args.is_none(2) {
+        module.state_mut()?.modules.set(&name, None);
+    } else {
+        module.put_module(&name, args.object::<Module>(2)?)?;
+    }
     Ok(Dynamic::UNIT)
 }
 

@@ -27,8 +27,13 @@ struct Inner {
     name: Rc<str>,
     training: Cell<bool>,
     hooked: Cell<bool>,
+    /// How many modules stand below one another in it, at least.
+    height: Cell<usize>,
     state: RefCell<State>,
 }
+
+/// The deepest nesting of modules; walks over them are recursive.
+const DEEPEST: usize = 1000;
 
 /// A tensor that belongs to a module and is no parameter.
 #[derive(Clone, Debug)]
@@ -60,6 +65,7 @@ impl Module {
             name: name.into(),
             training: Cell::new(true),
             hooked: Cell::new(false),
+            height: Cell::new(1),
             state: RefCell::default(),
         }))
     }
@@ -110,6 +116,19 @@ impl Module {
 
     pub(crate) fn set_hooked(&self, hooked: bool) {
         self.0.hooked.set(hooked);
+    }
+
+    /// Notes that `child` is about to be a submodule.
+    pub(crate) fn nest(&self, child: &Module) -> Result<()> {
+        let height = child.0.height.get() + 1;
+        if height > DEEPEST {
+            return Err(Error::value(format!("modules cannot be nested more than {DEEPEST} deep")));
+        }
+        if child.named_modules("", true).iter().any(|(_, below)| below.same(self)) {
+            return Err(Error::value(format!("a {} cannot contain itself", self.name())));
+        }
+        self.0.height.set(self.0.height.get().max(height));
+        Ok(())
     }
 
     /// The module as a script's value.

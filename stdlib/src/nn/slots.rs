@@ -49,6 +49,17 @@ impl<T> Slots<T> {
         }
     }
 
+    /// Sets `name` as [`Slots::set`] does and gives what it was.
+    pub fn replace_value(&mut self, name: &str, value: T) -> Option<T> {
+        match self.get_mut(name) {
+            Some(old) => Some(std::mem::replace(old, value)),
+            None => {
+                self.set(name, value);
+                None
+            }
+        }
+    }
+
     /// Takes `name` out; those behind it move up.
     pub fn remove(&mut self, name: &str) -> Option<T> {
         self.position(name).map(|index| self.0.remove(index).1)
