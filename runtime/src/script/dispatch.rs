@@ -13,7 +13,7 @@ use super::convert;
 use super::errors::{self, to_rhai};
 use super::function::{Args, Declared, Object, ObjectType};
 use super::near::nearest;
-use super::operator_call;
+use super::operator_call::{self, Recent};
 use super::state::State;
 use super::value::{Namespace, Results};
 use crate::error::{Error, Result};
@@ -261,6 +261,7 @@ pub(crate) struct CallSite {
     name: String,
     on_tensor: OnceCell<Option<Target>>,
     in_namespace: RefCell<Option<(Rc<str>, Target)>>,
+    recent: Recent,
 }
 
 impl CallSite {
@@ -269,6 +270,7 @@ impl CallSite {
             name: name.to_owned(),
             on_tensor: OnceCell::new(),
             in_namespace: RefCell::new(None),
+            recent: Recent::default(),
         }
     }
 
@@ -277,8 +279,12 @@ impl CallSite {
         let Some(receiver) = args.first() else { return call_name(&self.name, args, ctx) };
         if receiver.is::<Tensor>() {
             let target = self.on_tensor.get_or_init(|| on_tensor(&ctx.state, &self.name));
-            if let Some(target) = target {
-                return call_target(target, args, ctx);
+            match target {
+                Some(Target::Operator(operator)) => {
+                    return operator_call::call_at(operator, args, &self.recent);
+                }
+                Some(target) => return call_target(target, args, ctx),
+                None => {}
             }
         } else if let Some(namespace) = receiver.read_lock::<Namespace>().map(|n| n.0.clone()) {
             let known = self
@@ -296,7 +302,12 @@ impl CallSite {
                     target
                 }
             };
-            return call_target(&target, &mut args[1..], ctx);
+            return match target {
+                Target::Operator(operator) => {
+                    operator_call::call_at(operator, &mut args[1..], &self.recent)
+                }
+                target => call_target(&target, &mut args[1..], ctx),
+            };
         }
         call_name(&self.name, args, ctx)
     }

@@ -1,9 +1,9 @@
 //! Calls an operator of libtorch with script values: finds the overload that fits, remembers how the
 //! arguments map onto it, and hands the values over.
 
+use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 use rhai::{Array, Dynamic, ImmutableString, Map};
@@ -29,7 +29,7 @@ enum Source {
 }
 
 /// A resolved call: which overload, and where its arguments come from.
-struct Plan {
+pub(crate) struct Plan {
     overload: &'static Overload,
     sources: Vec<Source>,
     requires_grad: bool,
@@ -54,11 +54,24 @@ fn numbers_as_tensors(name: &str) -> bool {
     )
 }
 
+/// The plan that a call site used last, by the fingerprint of its arguments.
+#[derive(Default)]
+pub(crate) struct Recent(RefCell<Option<(u64, Rc<Plan>)>>);
+
 /// Calls `operator`. A trailing map holds keyword arguments.
 ///
 /// # Errors
 /// A `TypeError` when no overload fits, and whatever libtorch says.
 pub(crate) fn call(operator: &'static Operator, args: &mut [&mut Dynamic]) -> Result<Dynamic> {
+    call_at(operator, args, &Recent::default())
+}
+
+/// [`call`] from a place that remembers its plan.
+pub(crate) fn call_at(
+    operator: &'static Operator,
+    args: &mut [&mut Dynamic],
+    recent: &Recent,
+) -> Result<Dynamic> {
     let (n, keywords) = match args.last() {
         Some(last) if last.is_map() => (args.len() - 1, last.read_lock::<Map>()),
         _ => (args.len(), None),
@@ -66,23 +79,40 @@ pub(crate) fn call(operator: &'static Operator, args: &mut [&mut Dynamic]) -> Re
     let keywords = keywords.as_deref();
     let positional = &args[..n];
     let key = fingerprint(operator, positional, keywords);
-    let plan = match key.and_then(|key| PLANS.with(|plans| plans.borrow().get(&key).cloned())) {
-        Some(plan) => plan,
-        None => {
-            let plan = Rc::new(resolve(operator, positional, keywords)?);
-            if let Some(key) = key {
-                PLANS.with(|plans| plans.borrow_mut().insert(key, plan.clone()));
-            }
-            plan
-        }
-    };
-    execute(&plan, positional, keywords).map_err(|error| {
-        let mut error = error;
+    let plan = find_plan(operator, positional, keywords, key, recent)?;
+    execute(&plan, positional, keywords).map_err(|mut error| {
         if error.operands.is_empty() {
             error.operands = describe(&plan, positional, keywords);
         }
         error
     })
+}
+
+/// The plan for a call: the site's last, one of the thread's, or a new one.
+fn find_plan(
+    operator: &'static Operator,
+    positional: &[&mut Dynamic],
+    keywords: Option<&Map>,
+    key: Option<u64>,
+    recent: &Recent,
+) -> Result<Rc<Plan>> {
+    let Some(key) = key else { return resolve(operator, positional, keywords).map(Rc::new) };
+    if let Some((last, plan)) = &*recent.0.borrow()
+        && *last == key
+    {
+        return Ok(plan.clone());
+    }
+    let known = PLANS.with(|plans| plans.borrow().get(&key).cloned());
+    let plan = match known {
+        Some(plan) => plan,
+        None => {
+            let plan = Rc::new(resolve(operator, positional, keywords)?);
+            PLANS.with(|plans| plans.borrow_mut().insert(key, plan.clone()));
+            plan
+        }
+    };
+    *recent.0.borrow_mut() = Some((key, plan.clone()));
+    Ok(plan)
 }
 
 /// A number for what decides the overload: the operator and the kinds of the values. `None` where
@@ -92,54 +122,66 @@ fn fingerprint(
     positional: &[&mut Dynamic],
     keywords: Option<&Map>,
 ) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    std::ptr::from_ref(operator).hash(&mut hasher);
+    // FNV-1a: few bytes, and nobody chooses them to collide.
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ (std::ptr::from_ref(operator) as u64);
+    let mut add = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     for value in positional {
-        kind(value)?.hash(&mut hasher);
+        add(kind(value)?);
     }
-    if let Some(keywords) = keywords {
-        for (name, value) in keywords {
-            name.as_str().hash(&mut hasher);
-            kind(value)?.hash(&mut hasher);
-            // `requires_grad: true` is part of the plan.
-            value.as_bool().ok().hash(&mut hasher);
-        }
+    for (name, value) in keywords.into_iter().flatten() {
+        add(0xff);
+        name.bytes().for_each(&mut add);
+        add(kind(value)?);
+        // `requires_grad: true` is part of the plan.
+        add(u8::from(value.as_bool() == Ok(true)));
     }
-    Some(hasher.finish())
+    Some(hash)
 }
 
 /// A small number for the kind of a value; `None` where kinds do not decide.
 fn kind(value: &Dynamic) -> Option<u8> {
-    if let Some(tensor) = value.read_lock::<Tensor>() {
+    let id = value.type_id();
+    let is = |other: TypeId| id == other;
+    if is(TypeId::of::<Tensor>()) {
         // Tensors without dimensions may stand for numbers.
-        return Some(if shim::dim(&tensor) == 0 { 2 } else { 1 });
+        return value.read_lock::<Tensor>().map(|t| if shim::dim(&t) == 0 { 2 } else { 1 });
     }
-    Some(match value.type_name() {
-        "i64" => 3,
-        "f64" => 4,
-        "bool" => 5,
-        "()" => 6,
-        "string" => 7,
-        "array" => {
-            let array = value.read_lock::<Array>()?;
-            match array.first() {
-                None => 8,
-                Some(first) if first.is_int() && array.iter().all(Dynamic::is_int) => 9,
-                Some(first)
-                    if first.is::<Tensor>() && array.iter().all(|item| item.is::<Tensor>()) =>
-                {
-                    10
-                }
-                Some(_) => return None,
+    Some(if is(TypeId::of::<i64>()) {
+        3
+    } else if is(TypeId::of::<f64>()) {
+        4
+    } else if is(TypeId::of::<bool>()) {
+        5
+    } else if is(TypeId::of::<()>()) {
+        6
+    } else if is(TypeId::of::<ImmutableString>()) {
+        7
+    } else if is(TypeId::of::<Array>()) {
+        let array = value.read_lock::<Array>()?;
+        match array.first() {
+            None => 8,
+            Some(first) if first.is_int() && array.iter().all(Dynamic::is_int) => 9,
+            Some(first)
+                if first.is::<Tensor>() && array.iter().all(|item| item.is::<Tensor>()) =>
+            {
+                10
             }
+            Some(_) => return None,
         }
-        _ if value.is::<Dtype>() => 11,
-        _ if value.is::<Device>() => 12,
-        _ if value.is::<Layout>() => 13,
-        _ if value.is::<MemoryFormat>() => 14,
-        _ if value.is::<Generator>() => 15,
-        _ if value.is::<Complex>() => 16,
-        _ => return None,
+    } else if is(TypeId::of::<Dtype>()) {
+        11
+    } else if is(TypeId::of::<Device>()) {
+        12
+    } else if is(TypeId::of::<Layout>()) {
+        13
+    } else if is(TypeId::of::<MemoryFormat>()) {
+        14
+    } else if is(TypeId::of::<Generator>()) {
+        15
+    } else if is(TypeId::of::<Complex>()) {
+        16
+    } else {
+        return None;
     })
 }
 

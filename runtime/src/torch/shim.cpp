@@ -12,6 +12,7 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
+#include <ATen/ScalarOps.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/CachingDeviceAllocator.h>
@@ -520,19 +521,28 @@ int32_t fb_binary_scalar(int32_t op, const at::Tensor* a, const fb_value* number
     BelowAutograd below(is_plain(*a));
     auto s = to_scalar(*number);
     at::Tensor r;
+    // A number as a tensor, as libtorch's Scalar overloads make it, but at once in the dtype that it
+    // would be converted to. (Half types compute with the number in float: left to libtorch.)
+    auto wrapped = [&] {
+      auto dtype = a->scalar_type();
+      bool same = (dtype == at::kFloat || dtype == at::kDouble) ? !s.isComplex() : (dtype == at::kLong && s.isIntegral(false));
+      auto t = same ? at::detail::scalar_tensor_static(s, dtype, at::kCPU) : at::native::wrapped_scalar_tensor(s);
+      t.unsafeGetTensorImpl()->set_wrapped_number(true);
+      return t;
+    };
     switch (op) {
-      case 0: r = at::add(*a, s); break;
-      case 1: r = reversed ? at::rsub(*a, s) : at::sub(*a, s); break;
-      case 2: r = at::mul(*a, s); break;
-      case 3: r = reversed ? at::mul(at::reciprocal(*a), s) : at::div(*a, s); break;
+      case 0: r = at::add(*a, wrapped()); break;
+      case 1: r = reversed ? at::sub(wrapped(), *a) : at::sub(*a, wrapped()); break;
+      case 2: r = at::mul(*a, wrapped()); break;
+      case 3: r = reversed ? at::mul(at::reciprocal(*a), s) : at::div(*a, wrapped()); break;
       case 4: r = reversed ? at::remainder(s, *a) : at::remainder(*a, s); break;
       case 5: r = reversed ? at::pow(s, *a) : at::pow(*a, s); break;
-      case 7: r = at::eq(*a, s); break;
-      case 8: r = at::ne(*a, s); break;
-      case 9: r = reversed ? at::gt(*a, s) : at::lt(*a, s); break;
-      case 10: r = reversed ? at::ge(*a, s) : at::le(*a, s); break;
-      case 11: r = reversed ? at::lt(*a, s) : at::gt(*a, s); break;
-      case 12: r = reversed ? at::le(*a, s) : at::ge(*a, s); break;
+      case 7: r = at::eq(*a, wrapped()); break;
+      case 8: r = at::ne(*a, wrapped()); break;
+      case 9: r = reversed ? at::gt(*a, wrapped()) : at::lt(*a, wrapped()); break;
+      case 10: r = reversed ? at::ge(*a, wrapped()) : at::le(*a, wrapped()); break;
+      case 11: r = reversed ? at::lt(*a, wrapped()) : at::gt(*a, wrapped()); break;
+      case 12: r = reversed ? at::le(*a, wrapped()) : at::ge(*a, wrapped()); break;
       case 13: r = at::__and__(*a, s); break;
       case 14: r = at::__or__(*a, s); break;
       case 15: r = at::__xor__(*a, s); break;
