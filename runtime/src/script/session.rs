@@ -84,6 +84,7 @@ impl Session {
         let Options { mut libraries, permissions, limits, args, script_dir, output } = options;
         let mut all = super::library::libraries();
         all.append(&mut libraries);
+        crate::torch::shim::use_small_blocks();
         if let Some(bytes) = limits.memory {
             crate::memory::start();
             crate::torch::limit_memory(Some(bytes));

@@ -165,6 +165,7 @@ unsafe extern "C" {
     fn fb_cuda_memory(index: i8, out: *mut i64) -> i32;
     fn fb_cuda_empty_cache() -> i32;
     fn fb_cuda_reset_peak(index: i8) -> i32;
+    fn fb_small_blocks();
     fn fb_memory_limit(bytes: i64);
     fn fb_memory_used() -> i64;
     fn fb_memory_peak() -> i64;
@@ -851,6 +852,12 @@ pub fn cuda_empty_cache() -> Result<()> {
 pub fn cuda_reset_peak(index: i8) -> Result<()> {
     // SAFETY: libtorch checks the index.
     check(unsafe { fb_cuda_reset_peak(index) })
+}
+
+/// Serves small CPU tensors from mimalloc from now on.
+pub(crate) fn use_small_blocks() {
+    // SAFETY: installs an allocator that lives as long as the process; done once.
+    unsafe { fb_small_blocks() }
 }
 
 /// From now on counts the bytes of CPU tensors and refuses beyond `limit`, where one is given.
