@@ -10,6 +10,7 @@ into BENCHMARKS.md.
 
 import argparse
 import datetime
+import math
 import os
 import pathlib
 import platform
@@ -104,8 +105,10 @@ def run(command, env, folder):
     # Linux counts in KiB, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     measured = {"seconds": seconds, "memory": usage.ru_maxrss * unit}
-    for name, number in re.findall(r"^(\w+) ([\d.eE+-]+)$", output, re.MULTILINE):
-        measured[name] = float(number)
+    # A script that measures several times prints as many lines.
+    found = re.findall(r"^(\w+) ([\d.eE+-]+)$", output, re.MULTILINE)
+    for name in {name for name, _ in found}:
+        measured[name] = statistics.median(float(text) for other, text in found if other == name)
     return output, measured
 
 
@@ -127,6 +130,10 @@ def alternate(group, ours, peer, runs, folder, chosen):
     other, _ = run(peer, group.env, folder)
     if group.same_output and text != other:
         raise Failed(f"{group.ours.name} printed {text!r}, {group.peer.name} printed {other!r}")
+    # Where both print a loss, equal losses show that both did the same work.
+    losses = [re.search(r"^loss (\S+)$", said, re.MULTILINE) for said in (text, other)]
+    if all(losses) and not math.isclose(*(float(loss[1]) for loss in losses), rel_tol=1e-3):
+        raise Failed(f"{group.ours.name} ended at {losses[0][0]}, {group.peer.name} at {losses[1][0]}")
     for _ in range(runs):
         for side, command in [("ours", ours), ("peer", peer)]:
             _, measured = run(command, group.env, folder)
