@@ -91,3 +91,12 @@ fn pressed_twice_ends_what_does_not_listen() {
     let (code, _, err) = running.end(SOON);
     assert_eq!(code, Some(130), "{err}");
 }
+
+#[test]
+fn is_not_caught_by_the_script() {
+    let running = start("loop { try { loop {} } catch (e) { print(`caught ${e}`); } }");
+    running.press();
+    let (code, out, err) = running.end(SOON);
+    assert_eq!(code, Some(130), "{err}");
+    assert_eq!(out, "");
+}
