@@ -13,6 +13,7 @@ mod loss_regression;
 mod normalization;
 mod pooling;
 mod pooling_adaptive;
+mod projection;
 mod resize;
 mod tensor_lists;
 mod tensor_products;

@@ -328,9 +328,9 @@ impl State {
             add_one_(&q, &self.grads[i], -al[i].value)?;
         }
         let r = q.f_mul_scalar(self.diagonal.map_or(1.0, |x| x.value))?;
-        for i in 0..self.grads.len() {
+        for (i, al) in al.iter().enumerate() {
             let be = dot(&self.grads[i], &r)? * self.ro[i];
-            add_one_(&r, &self.moves[i], (al[i] - be).value)?;
+            add_one_(&r, &self.moves[i], (*al - be).value)?;
         }
         Ok(r)
     }

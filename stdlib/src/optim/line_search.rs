@@ -35,7 +35,8 @@ fn cubic(a: &Point, b: &Point, bounds: Option<(Rounded, Rounded)>) -> Result<Rou
     let (low, high) = bounds.unwrap_or(if a.t <= b.t { (a.t, b.t) } else { (b.t, a.t) });
     let d1 = a.slope + b.slope - 3.0 * (a.loss - b.loss) / (a.t - b.t);
     let square = d1 * d1 - a.slope * b.slope;
-    if !(square >= 0.0) {
+    // NaN, from losses that are infinite, ends here too.
+    if square.partial_cmp(&0.0).is_none_or(std::cmp::Ordering::is_lt) {
         return Ok((low + high) / Rounded::float(2.0));
     }
     let d2 = square.sqrt()?;

@@ -14,6 +14,7 @@ mod lbfgs;
 mod line_search;
 mod lists;
 mod optimizer;
+mod params;
 mod rmsprop;
 mod rounded;
 mod scheduler;

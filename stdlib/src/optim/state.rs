@@ -10,7 +10,8 @@ use flambeau_runtime::{Error, Result};
 use rhai::{Array, Dynamic, Map};
 
 use super::lists::{ParamState, StepCount};
-use super::optimizer::{Method, Optimizer, same};
+use super::optimizer::{Method, Optimizer};
+use super::params::same;
 use super::values::{Values, number};
 use crate::functional::common::{copy, device};
 

@@ -17,6 +17,29 @@ pub fn session() -> Session {
     Session::new(Options { libraries: flambeau_stdlib::libraries(), ..Options::default() })
 }
 
+/// Parameters and gradients as `optim/oracle.py` makes them.
+const SETUP: &str = "
+    let LR = optim.lr_scheduler;
+    fn parameters() {
+        torch.manual_seed(0);
+        [[16, 8], [8], [3, 5]].map(|shape| torch.randn(shape, requires_grad: true))
+    }
+    fn gradients(params, step) {
+        torch.manual_seed(100 + step);
+        for (param, i) in params {
+            let grad = torch.randn(param.shape);
+            param.grad = if i == 2 && step % 3 == 1 { () } else { grad };
+        }
+    }
+";
+
+/// A session with `parameters()`, `gradients(params, step)` and `LR`.
+pub fn prepared() -> Session {
+    let mut session = session();
+    does(&mut session, SETUP);
+    session
+}
+
 /// Evaluates a cell that must work.
 pub fn run(session: &mut Session, code: &str) -> Dynamic {
     session.evaluate("test", code).unwrap_or_else(|report| panic!("{code}\n{report:?}"))

@@ -4,6 +4,7 @@
 //! the chainable forms of PyTorch's `get_lr`, in the same order of operations.
 
 mod composite;
+mod constructors;
 mod cyclic;
 mod functions;
 mod one_cycle;
