@@ -113,22 +113,18 @@ pub(crate) fn unexpected_keyword(schema: &Schema, name: &str) -> Error {
 fn split_keywords(schema: &Schema, positional: &mut Vec<Dynamic>) -> Map {
     let Some(last) = positional.last() else { return Map::new() };
     let Some(map) = last.read_lock::<Map>() else { return Map::new() };
-    let known = |name: &str| argument_position(schema, name).is_some();
+    let known = |name: &str| schema.position(name).is_some();
     let place = schema
         .arguments
         .iter()
         .filter(|a| !a.keyword_only && a.arity != Arity::Keywords)
         .nth(positional.len() - 1)
         .or_else(|| schema.arguments.iter().find(|a| a.arity == Arity::Rest));
-    let takes_map = place.is_some_and(|argument| {
-        matches!(argument.ty.required(), Type::Map | Type::Any)
-    });
+    let takes_map =
+        place.is_some_and(|argument| matches!(argument.ty.required(), Type::Map | Type::Any));
     // A map in the place of a map is that argument, unless its keys are all names of arguments.
-    let keywords = if takes_map {
-        !map.is_empty() && map.keys().all(|name| known(name))
-    } else {
-        true
-    };
+    let keywords =
+        if takes_map { !map.is_empty() && map.keys().all(|name| known(name)) } else { true };
     if !keywords {
         return Map::new();
     }

@@ -175,7 +175,10 @@ pub fn to_list(tensor: &Tensor) -> Result<Dynamic> {
     let bytes = crate::torch::bytes(tensor)?;
     let size = dtype.itemsize().max(1);
     let mut elements = bytes.chunks_exact(size).map(|chunk| element_value(dtype, chunk));
-    fn nest(sizes: &[i64], elements: &mut impl Iterator<Item = Result<Dynamic>>) -> Result<Dynamic> {
+    fn nest(
+        sizes: &[i64],
+        elements: &mut impl Iterator<Item = Result<Dynamic>>,
+    ) -> Result<Dynamic> {
         match sizes.split_first() {
             None => elements.next().unwrap_or(Ok(Dynamic::UNIT)),
             Some((&n, rest)) => (0..n)

@@ -153,7 +153,11 @@ pub(crate) fn call_declared(
 }
 
 /// Calls an operator by its name in the dispatcher.
-pub(crate) fn call_operator(namespace: &str, name: &str, mut args: Vec<Dynamic>) -> Result<Dynamic> {
+pub(crate) fn call_operator(
+    namespace: &str,
+    name: &str,
+    mut args: Vec<Dynamic>,
+) -> Result<Dynamic> {
     let operator = torch::operator(namespace, name)
         .ok_or_else(|| Error::name(format!("libtorch has no operator {namespace}::{name}")))?;
     let mut args: Vec<&mut Dynamic> = args.iter_mut().collect();

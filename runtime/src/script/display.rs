@@ -32,8 +32,10 @@ pub(crate) fn nested(value: &Dynamic, state: &State) -> String {
         return bracketed("[", &items, "]");
     }
     if let Some(map) = value.read_lock::<Map>() {
-        let items: Vec<String> =
-            map.iter().map(|(name, item)| format!("{}: {}", key(name), nested(item, state))).collect();
+        let items: Vec<String> = map
+            .iter()
+            .map(|(name, item)| format!("{}: {}", key(name), nested(item, state)))
+            .collect();
         return bracketed("#{", &items, "}");
     }
     if let Some(results) = value.read_lock::<Results>() {
@@ -94,7 +96,8 @@ fn key(name: &str) -> String {
 fn bracketed(open: &str, items: &[String], close: &str) -> String {
     if items.iter().any(|item| item.contains('\n')) {
         let pad = " ".repeat(open.chars().count());
-        let body: Vec<String> = items.iter().map(|item| item.replace('\n', &format!("\n{pad}"))).collect();
+        let body: Vec<String> =
+            items.iter().map(|item| item.replace('\n', &format!("\n{pad}"))).collect();
         return format!("{open}{}{close}", body.join(&format!(",\n{pad}")));
     }
     format!("{open}{}{close}", items.join(", "))

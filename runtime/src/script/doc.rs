@@ -35,7 +35,11 @@ pub(crate) fn doc(state: &Rc<State>, name: &str) -> Option<String> {
     }
     if let Some(namespace) = state.namespace(&full) {
         let names = state.names_under(&namespace);
-        return Some(format!("{namespace}: a namespace of {} names\n\n{}\n", names.len(), names.join(" ")));
+        return Some(format!(
+            "{namespace}: a namespace of {} names\n\n{}\n",
+            names.len(),
+            names.join(" ")
+        ));
     }
     // A bare name may mean several things: tell them all.
     let suffix = format!(".{full}");

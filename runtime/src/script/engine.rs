@@ -27,8 +27,21 @@ type RhaiResult<T> = std::result::Result<T, Box<EvalAltResult>>;
 
 /// Names that Rhai itself gives a meaning.
 const RESERVED: &[&str] = &[
-    "print", "debug", "type_of", "eval", "Fn", "call", "curry", "is_shared", "is_def_var",
-    "is_def_fn", "to_string", "to_debug", CALL, SHARE, ERROR_OF,
+    "print",
+    "debug",
+    "type_of",
+    "eval",
+    "Fn",
+    "call",
+    "curry",
+    "is_shared",
+    "is_def_var",
+    "is_def_fn",
+    "to_string",
+    "to_debug",
+    CALL,
+    SHARE,
+    ERROR_OF,
 ];
 
 /// The most arguments that a call can have.
@@ -118,10 +131,12 @@ fn add(
         module,
         types,
         RhaiFunc::Method {
-            func: Shared::new(move |ctx: Option<NativeCallContext<'_>>, args: Native<'_, '_>| match ctx {
-                Some(ctx) => run(&ctx, args),
-                // Rhai always gives the context that was asked for.
-                None => Ok(Dynamic::UNIT),
+            func: Shared::new(move |ctx: Option<NativeCallContext<'_>>, args: Native<'_, '_>| {
+                match ctx {
+                    Some(ctx) => run(&ctx, args),
+                    // Rhai always gives the context that was asked for.
+                    None => Ok(Dynamic::UNIT),
+                }
             }),
             has_context: true,
             is_pure: true,
@@ -151,9 +166,10 @@ fn indexing(engine: &mut Engine, state: &Rc<State>) {
             let index = std::mem::take(args[1]);
             match set_index(args[0], &index, new, &ctx) {
                 // Rhai writes a property back after a call on it; this error says that there is no need.
-                Err(error) if index.is_string() => {
-                    Err(Box::new(EvalAltResult::ErrorIndexingType(error.message, native.call_position())))
-                }
+                Err(error) if index.is_string() => Err(Box::new(EvalAltResult::ErrorIndexingType(
+                    error.message,
+                    native.call_position(),
+                ))),
                 outcome => raise(native, outcome.map(|()| Dynamic::UNIT)),
             }
         });
@@ -196,7 +212,10 @@ fn get_index(value: &Dynamic, index: &Dynamic, ctx: &Context<'_>) -> Result<Dyna
 fn set_index(value: &mut Dynamic, index: &Dynamic, new: Dynamic, ctx: &Context<'_>) -> Result<()> {
     if let Some(object) = dispatch::object_type(value, &ctx.state).copied() {
         if let Ok(name) = index.as_immutable_string_ref()
-            && ctx.state.properties.contains_key(format!("{}.{}", object.name, name.as_str()).as_str())
+            && ctx
+                .state
+                .properties
+                .contains_key(format!("{}.{}", object.name, name.as_str()).as_str())
         {
             return dispatch::set_attribute(value, name.as_str(), new, ctx);
         }
@@ -275,9 +294,13 @@ fn displaying(engine: &mut Engine, state: &Rc<State>) {
     for id in ids {
         for name in ["print", "to_string", "debug", "to_debug"] {
             let held = state.clone();
-            engine.register_raw_fn(name, [id], move |_: NativeCallContext<'_>, args: Native<'_, '_>| {
-                Ok(ImmutableString::from(display::nested(args[0], &held)))
-            });
+            engine.register_raw_fn(
+                name,
+                [id],
+                move |_: NativeCallContext<'_>, args: Native<'_, '_>| {
+                    Ok(ImmutableString::from(display::nested(args[0], &held)))
+                },
+            );
         }
     }
     let held = state.clone();
@@ -339,7 +362,8 @@ fn calls(engine: &mut Engine, state: &Rc<State>) {
         let held = state.clone();
         add(&mut module, CALL, &vec![any; arity], move |native, args| {
             let Some((callable, rest)) = args.split_first_mut() else { return Ok(Dynamic::UNIT) };
-            let mut values: Vec<Dynamic> = rest.iter_mut().map(|arg| std::mem::take(*arg)).collect();
+            let mut values: Vec<Dynamic> =
+                rest.iter_mut().map(|arg| std::mem::take(*arg)).collect();
             if let Some(function) = callable.read_lock::<FnPtr>() {
                 // The callee may replace the variable that holds it.
                 let function = function.clone();

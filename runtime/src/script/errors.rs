@@ -76,22 +76,21 @@ fn convert(error: &EvalAltResult) -> Error {
         E::ErrorIndexNotFound(index, _) => {
             Error::new(Kind::Key, format!("there is no item {index}"))
         }
-        E::ErrorArrayBounds(size, index, _) => Error::new(
-            Kind::Index,
-            format!("index {index} is out of range for an array of {size}"),
-        ),
-        E::ErrorStringBounds(size, index, _) => Error::new(
-            Kind::Index,
-            format!("index {index} is out of range for a string of {size}"),
-        ),
-        E::ErrorBitFieldBounds(size, index, _) => Error::new(
-            Kind::Index,
-            format!("bit {index} is out of range for {size} bits"),
-        ),
+        E::ErrorArrayBounds(size, index, _) => {
+            Error::new(Kind::Index, format!("index {index} is out of range for an array of {size}"))
+        }
+        E::ErrorStringBounds(size, index, _) => {
+            Error::new(Kind::Index, format!("index {index} is out of range for a string of {size}"))
+        }
+        E::ErrorBitFieldBounds(size, index, _) => {
+            Error::new(Kind::Index, format!("bit {index} is out of range for {size} bits"))
+        }
         E::ErrorArithmetic(text, _) => Error::new(Kind::Arithmetic, text.clone()),
         E::ErrorMismatchDataType(expected, found, _) => {
-            let error =
-                Error::new(Kind::Type, format!("expected {}, found {}", tidy(expected), tidy(found)));
+            let error = Error::new(
+                Kind::Type,
+                format!("expected {}, found {}", tidy(expected), tidy(found)),
+            );
             if expected == "bool" && found.contains("Tensor") {
                 error.help("a condition needs one bool: use x.item(), torch.all(x) or torch.any(x)")
             } else {
@@ -120,11 +119,8 @@ fn convert(error: &EvalAltResult) -> Error {
         E::ErrorDataTooLarge(what, _) => Error::new(Kind::Limit, format!("{what} is too large")),
         E::ErrorTooManyModules(_) => Error::new(Kind::Limit, "too many modules"),
         E::ErrorTooManyVariables(_) => Error::new(Kind::Limit, "too many variables"),
-        E::ErrorDataRace(name, _) => Error::new(
-            Kind::Runtime,
-            format!("{name} is already in use"),
-        )
-        .help("a closure reads a variable that its own call is changing"),
+        E::ErrorDataRace(name, _) => Error::new(Kind::Runtime, format!("{name} is already in use"))
+            .help("a closure reads a variable that its own call is changing"),
         E::ErrorParsing(kind, _) => syntax(kind),
         E::ErrorSystem(text, cause) => Error::new(
             Kind::Io,
@@ -210,8 +206,12 @@ pub(crate) fn caught(value: Dynamic) -> Dynamic {
         "ErrorModuleNotFound" | "ErrorSystem" => Kind::Io,
         "ErrorStackOverflow" | "ErrorDataTooLarge" => Kind::Limit,
         "ErrorParsing" => Kind::Syntax,
-        "ErrorMismatchDataType" | "ErrorMismatchOutputType" | "ErrorIndexingType"
-        | "ErrorDotExpr" | "ErrorFor" | "ErrorAssignmentToConstant" => Kind::Type,
+        "ErrorMismatchDataType"
+        | "ErrorMismatchOutputType"
+        | "ErrorIndexingType"
+        | "ErrorDotExpr"
+        | "ErrorFor"
+        | "ErrorAssignmentToConstant" => Kind::Type,
         _ => Kind::Runtime,
     };
     let message = text("message");

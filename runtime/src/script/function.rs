@@ -34,6 +34,9 @@ pub struct Function {
     pub call: fn(&mut Args<'_>) -> Result<Dynamic>,
 }
 
+/// Writes a property: its holder, the new value, the context.
+pub type Setter = fn(&mut Dynamic, Dynamic, &Context<'_>) -> Result<()>;
+
 /// A property of a type, read as `x.shape` and, where it can be set, written as `x.grad = g`.
 #[derive(Clone, Copy)]
 pub struct Property {
@@ -44,7 +47,7 @@ pub struct Property {
     /// Reads it.
     pub get: fn(&Dynamic, &Context<'_>) -> Result<Dynamic>,
     /// Writes it, where that is allowed.
-    pub set: Option<fn(&mut Dynamic, Dynamic, &Context<'_>) -> Result<()>>,
+    pub set: Option<Setter>,
 }
 
 /// A constant in a namespace, such as `torch.float32`.
@@ -348,7 +351,9 @@ impl<'a> Args<'a> {
         }
         let value = self.take(i);
         let found = convert::type_name(&value);
-        value.try_cast::<Map>().ok_or_else(|| Error::type_(format!("expected a map, found {found}")))
+        value
+            .try_cast::<Map>()
+            .ok_or_else(|| Error::type_(format!("expected a map, found {found}")))
     }
 
     /// The object of type `T` at `i`.

@@ -47,7 +47,7 @@ enum Entry {
 }
 
 fn entry(value: &Dynamic) -> Result<Entry> {
-    if let Some(int) = value.as_int().ok() {
+    if let Ok(int) = value.as_int() {
         return Ok(Entry::Select(int));
     }
     if value.is_unit() {
@@ -106,7 +106,9 @@ fn from_tensor(tensor: &Tensor) -> Result<Entry> {
             if shim::dim(tensor) == 0 {
                 return Ok(Entry::Select(tensor.f_int64_value(&[])?));
             }
-            Ok(Entry::Gather(vec![tensor.f_to_kind(tch::Kind::Int64)?.f_to_device(tensor.device())?]))
+            Ok(Entry::Gather(vec![
+                tensor.f_to_kind(tch::Kind::Int64)?.f_to_device(tensor.device())?,
+            ]))
         }
         other => Err(Error::index(format!(
             "tensors used as indices must be of integers or bools, not {other}"

@@ -52,7 +52,8 @@ impl ModuleResolver for Resolver {
         if let Some(module) = self.known.borrow().get(&file) {
             return Ok(module.clone());
         }
-        let text = std::fs::read_to_string(&file).map_err(|cause| raise(Error::io(&file, cause)))?;
+        let text =
+            std::fs::read_to_string(&file).map_err(|cause| raise(Error::io(&file, cause)))?;
         let name = file.to_string_lossy().into_owned();
         let desugared = sugar::desugar(engine, &text, &HashSet::new(), &HashSet::new());
         self.sources.borrow_mut().insert(name.clone(), (text, desugared.clone()));

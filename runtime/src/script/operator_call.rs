@@ -14,8 +14,8 @@ use super::value::{Complex, Results};
 use crate::error::{Error, Kind, Result};
 use crate::torch::shim::{self, Output};
 use crate::torch::{
-    Arguments, Device, Dtype, Generator, Layout, MemoryFormat, Operator, Overload, Scalar,
-    Tensor, Type,
+    Arguments, Device, Dtype, Generator, Layout, MemoryFormat, Operator, Overload, Scalar, Tensor,
+    Type,
 };
 
 /// Where an argument of the schema comes from.
@@ -45,12 +45,45 @@ thread_local! {
 fn numbers_as_tensors(name: &str) -> bool {
     matches!(
         name.trim_end_matches('_'),
-        "add" | "sub" | "subtract" | "mul" | "multiply" | "div" | "divide" | "true_divide"
-            | "floor_divide" | "remainder" | "fmod" | "bitwise_and" | "bitwise_or" | "bitwise_xor"
-            | "__and__" | "__or__" | "__xor__" | "eq" | "ne" | "lt" | "le" | "gt" | "ge"
-            | "pow" | "atan2" | "copysign" | "hypot" | "heaviside" | "clamp_max" | "clamp_min"
-            | "logical_and" | "logical_or" | "logical_xor" | "result_type" | "where"
-            | "masked_fill" | "xlogy" | "special_xlogy" | "fill"
+        "add"
+            | "sub"
+            | "subtract"
+            | "mul"
+            | "multiply"
+            | "div"
+            | "divide"
+            | "true_divide"
+            | "floor_divide"
+            | "remainder"
+            | "fmod"
+            | "bitwise_and"
+            | "bitwise_or"
+            | "bitwise_xor"
+            | "__and__"
+            | "__or__"
+            | "__xor__"
+            | "eq"
+            | "ne"
+            | "lt"
+            | "le"
+            | "gt"
+            | "ge"
+            | "pow"
+            | "atan2"
+            | "copysign"
+            | "hypot"
+            | "heaviside"
+            | "clamp_max"
+            | "clamp_min"
+            | "logical_and"
+            | "logical_or"
+            | "logical_xor"
+            | "result_type"
+            | "where"
+            | "masked_fill"
+            | "xlogy"
+            | "special_xlogy"
+            | "fill"
     )
 }
 
@@ -161,9 +194,7 @@ fn kind(value: &Dynamic) -> Option<u8> {
         match array.first() {
             None => 8,
             Some(first) if first.is_int() && array.iter().all(Dynamic::is_int) => 9,
-            Some(first)
-                if first.is::<Tensor>() && array.iter().all(|item| item.is::<Tensor>()) =>
-            {
+            Some(first) if first.is::<Tensor>() && array.iter().all(|item| item.is::<Tensor>()) => {
                 10
             }
             Some(_) => return None,
@@ -332,7 +363,8 @@ fn execute(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>) -> 
                 None => arguments.default_value(),
             },
             Source::Gather(from) => {
-                arguments.ints(positional[*from..].iter().filter_map(|v| v.as_int().ok()).collect());
+                arguments
+                    .ints(positional[*from..].iter().filter_map(|v| v.as_int().ok()).collect());
             }
         }
     }

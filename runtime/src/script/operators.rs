@@ -41,12 +41,16 @@ pub(crate) fn register(engine: &mut Engine) {
     let numbers =
         [TypeId::of::<i64>(), TypeId::of::<f64>(), TypeId::of::<bool>(), TypeId::of::<Complex>()];
     for &(name, op) in BINARY {
-        engine.register_raw_fn(name, [tensor, tensor], move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
-            raise(&ctx, args, |args| between(op, args[0], args[1]))
-        });
+        engine.register_raw_fn(
+            name,
+            [tensor, tensor],
+            move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
+                raise(&ctx, args, |args| between(op, args[0], args[1]))
+            },
+        );
         // `a += b` rebinds `a`: what another variable holds never changes.
         let assign = format!("{name}=");
-        let assigns = op < 6 || op > 12;
+        let assigns = !(6..=12).contains(&op);
         if assigns {
             engine.register_raw_fn(
                 assign.as_str(),
@@ -62,12 +66,20 @@ pub(crate) fn register(engine: &mut Engine) {
             continue;
         }
         for number in numbers {
-            engine.register_raw_fn(name, [tensor, number], move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
-                raise(&ctx, args, |args| with_number(op, args[0], args[1], false))
-            });
-            engine.register_raw_fn(name, [number, tensor], move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
-                raise(&ctx, args, |args| with_number(op, args[1], args[0], true))
-            });
+            engine.register_raw_fn(
+                name,
+                [tensor, number],
+                move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
+                    raise(&ctx, args, |args| with_number(op, args[0], args[1], false))
+                },
+            );
+            engine.register_raw_fn(
+                name,
+                [number, tensor],
+                move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
+                    raise(&ctx, args, |args| with_number(op, args[1], args[0], true))
+                },
+            );
             if !assigns {
                 continue;
             }
@@ -75,8 +87,7 @@ pub(crate) fn register(engine: &mut Engine) {
                 assign.as_str(),
                 [tensor, number],
                 move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
-                    let value =
-                        raise(&ctx, args, |args| with_number(op, args[0], args[1], false))?;
+                    let value = raise(&ctx, args, |args| with_number(op, args[0], args[1], false))?;
                     rebind(args[0], value);
                     Ok(())
                 },
@@ -85,8 +96,7 @@ pub(crate) fn register(engine: &mut Engine) {
                 assign.as_str(),
                 [number, tensor],
                 move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
-                    let value =
-                        raise(&ctx, args, |args| with_number(op, args[1], args[0], true))?;
+                    let value = raise(&ctx, args, |args| with_number(op, args[1], args[0], true))?;
                     rebind(args[0], value);
                     Ok(())
                 },
@@ -98,14 +108,22 @@ pub(crate) fn register(engine: &mut Engine) {
     unary(engine, "+", |x| Ok(x.shallow_clone()));
 }
 
-fn unary(engine: &mut Engine, name: &str, run: fn(&tch::Tensor) -> std::result::Result<tch::Tensor, tch::TchError>) {
-    engine.register_raw_fn(name, [TypeId::of::<Tensor>()], move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
-        let outcome = match args[0].read_lock::<Tensor>() {
-            Some(tensor) => run(&tensor).map(Tensor::from).map_err(crate::error::Error::from),
-            None => Err(crate::error::Error::type_("a tensor is needed")),
-        };
-        outcome.map_err(|error| to_rhai(error, ctx.call_position()))
-    });
+fn unary(
+    engine: &mut Engine,
+    name: &str,
+    run: fn(&tch::Tensor) -> std::result::Result<tch::Tensor, tch::TchError>,
+) {
+    engine.register_raw_fn(
+        name,
+        [TypeId::of::<Tensor>()],
+        move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
+            let outcome = match args[0].read_lock::<Tensor>() {
+                Some(tensor) => run(&tensor).map(Tensor::from).map_err(crate::error::Error::from),
+                None => Err(crate::error::Error::type_("a tensor is needed")),
+            };
+            outcome.map_err(|error| to_rhai(error, ctx.call_position()))
+        },
+    );
 }
 
 /// `a op b` between tensors.

@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn links_and_dots_do_not_lead_out() {
-        let base = std::env::temp_dir().join(format!("flambeau-permissions-{}", std::process::id()));
+        let base =
+            std::env::temp_dir().join(format!("flambeau-permissions-{}", std::process::id()));
         let inside = base.join("inside");
         std::fs::create_dir_all(&inside).expect("a folder");
         let _ = std::fs::remove_file(inside.join("link"));
@@ -146,7 +147,8 @@ mod tests {
             write: vec![inside.clone()],
             python: false,
         };
-        let ask = |rest: &str| permissions.readable(&format!("{}/{rest}", inside.display())).is_ok();
+        let ask =
+            |rest: &str| permissions.readable(&format!("{}/{rest}", inside.display())).is_ok();
         assert!(ask("data.csv"));
         assert!(ask("new/../data.csv"));
         assert!(!ask("../outside.txt"));

@@ -17,6 +17,9 @@ pub struct Frame {
     pub line: usize,
 }
 
+/// Finds the text of a source by name, and maps a position in it to what the user wrote.
+pub(crate) type Place<'a> = dyn Fn(&str, Position) -> Option<(String, Position)> + 'a;
+
 /// What is told of an error that ended an evaluation.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -36,11 +39,7 @@ pub struct Report {
 
 impl Report {
     /// Reads what Rhai raised. `place` maps positions and finds the texts of sources by name.
-    pub(crate) fn new(
-        raised: &EvalAltResult,
-        source: &str,
-        place: &dyn Fn(&str, Position) -> Option<(String, Position)>,
-    ) -> Report {
+    pub(crate) fn new(raised: &EvalAltResult, source: &str, place: &Place<'_>) -> Report {
         let mut calls = Vec::new();
         let mut at = source.to_owned();
         let mut error = raised;
@@ -89,7 +88,8 @@ impl Report {
 
     /// The report as text, coloured for a terminal or not.
     pub fn rendered(&self, color: bool) -> String {
-        let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let theme =
+            if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_width(usize::from(u16::MAX))
             .with_context_lines(1)
@@ -121,8 +121,8 @@ impl Report {
         let mut rendered = String::new();
         let outcome = match self.span() {
             Some((start, length)) => {
-                diagnostic =
-                    diagnostic.with_label(LabeledSpan::new_primary_with_span(None, (start, length)));
+                diagnostic = diagnostic
+                    .with_label(LabeledSpan::new_primary_with_span(None, (start, length)));
                 let report = miette::Report::new(diagnostic)
                     .with_source_code(NamedSource::new(&self.source, self.text.clone()));
                 handler.render_report(&mut rendered, report.as_ref())

@@ -57,7 +57,11 @@ impl Default for Options {
 }
 
 /// Runs a compiled cell: in the bytecode VM where it lowers whole, else by walking the tree.
-fn execute(engine: &Engine, scope: &mut Scope<'_>, ast: &AST) -> Result<Dynamic, Box<EvalAltResult>> {
+fn execute(
+    engine: &Engine,
+    scope: &mut Scope<'_>,
+    ast: &AST,
+) -> Result<Dynamic, Box<EvalAltResult>> {
     let program = Compiler::new().compile(ast);
     if program.residual_count() > 0 {
         return engine.eval_ast_with_scope::<Dynamic>(scope, ast);

@@ -121,8 +121,12 @@ impl State {
                 state.types.insert((object.id)(), object);
             }
         }
-        let type_names: HashSet<&str> =
-            state.types.values().map(|object| object.name).chain(super::dispatch::BUILT_IN_TYPES.iter().copied()).collect();
+        let type_names: HashSet<&str> = state
+            .types
+            .values()
+            .map(|object| object.name)
+            .chain(super::dispatch::BUILT_IN_TYPES.iter().copied())
+            .collect();
         for library in libraries {
             for function in library.functions {
                 // The name alone is needed now; the schema is read on first use.

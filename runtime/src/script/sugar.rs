@@ -163,13 +163,11 @@ fn apply(source: &str, insertions: &[Insertion]) -> String {
         if i > 0 {
             out.push('\n');
         }
-        let mut column = 1;
-        for c in line.chars() {
+        for (column, c) in (1..).zip(line.chars()) {
             while let Some(insertion) = next.next_if(|n| n.line == i + 1 && n.column == column) {
                 out.push_str(&insertion.text);
             }
             out.push(c);
-            column += 1;
         }
         while let Some(insertion) = next.next_if(|n| n.line == i + 1) {
             out.push_str(&insertion.text);
@@ -234,6 +232,11 @@ fn ends_value(token: &Token) -> bool {
     ) || matches!(token, Token::Reserved(name) | Token::Custom(name) if name.as_str() == "this")
 }
 
+/// Whether a token ends a call or an index, whose value a `(` then calls. (`()` is one token.)
+fn ends_call(token: Option<&Token>) -> bool {
+    matches!(token, Some(Token::RightParen | Token::RightBracket | Token::Unit))
+}
+
 struct Pass<'a> {
     items: &'a [Item],
     functions: &'a HashSet<String>,
@@ -279,10 +282,16 @@ impl Pass<'_> {
             Token::Or if !after_value => self.closure_body(i + 1, HashSet::new()),
             Token::LeftParen => {
                 let called = after_value && !matches!(previous, Some(Token::RightBrace));
-                if called && matches!(previous, Some(Token::RightParen | Token::RightBracket)) {
+                if called && ends_call(previous.as_ref()) {
                     self.insert(i, &format!(".{CALL}"));
                 }
                 self.frames.push(Frame::new(if called { Kind::Call } else { Kind::Group }));
+                i + 1
+            }
+            Token::Unit => {
+                if ends_call(previous.as_ref()) {
+                    self.insert(i, &format!(".{CALL}"));
+                }
                 i + 1
             }
             Token::LeftBracket | Token::QuestionBracket => {
@@ -541,23 +550,37 @@ mod tests {
         check("fn g(x) { model(x) }", "fn g(x) { model.__call__(x) }");
         check("for f in fs { f(1) } f(2)", "for f in fs { f.__call__(1) } f(2)");
         check("let a = []; a[0](1)(2)", "let a = []; a[0].__call__(1).__call__(2)");
+        check("f()(x)", "f().__call__(x)");
+        check("let a = []; a[0]()()", "let a = []; a[0].__call__().__call__()");
         check("xs.map(|f| f(1))", "xs.map(|f| f.__call__(1))");
         check("xs.map(|f| { f(1) }); f(2)", "xs.map(|f| { f.__call__(1) }); f(2)");
         check("x.model(1)", "x.model(1)");
-        check("let f = 1; { let g = 2; g(1) } g(1)", "let f = 1; { let g = 2; g.__call__(1) } g(1)");
+        check(
+            "let f = 1; { let g = 2; g(1) } g(1)",
+            "let f = 1; { let g = 2; g.__call__(1) } g(1)",
+        );
         check("model()", "model.__call__()");
         check("model.eval(); model.call(1)", "model.__word_eval(); model.call(1)");
     }
 
     #[test]
     fn interpolations_are_read_as_code() {
-        check("`a ${model(1)} b ${f(x: 1)}` + model(2)", "`a ${model.__call__(1)} b ${f(#{x: 1})}` + model.__call__(2)");
-        check("`a ${ `in ${model(1)}` }` ; model(2)", "`a ${ `in ${model.__call__(1)}` }` ; model.__call__(2)");
+        check(
+            "`a ${model(1)} b ${f(x: 1)}` + model(2)",
+            "`a ${model.__call__(1)} b ${f(#{x: 1})}` + model.__call__(2)",
+        );
+        check(
+            "`a ${ `in ${model(1)}` }` ; model(2)",
+            "`a ${ `in ${model.__call__(1)}` }` ; model.__call__(2)",
+        );
     }
 
     #[test]
     fn caught_errors_get_their_shape_and_shared_names_their_cell() {
-        check("try { f() } catch (e) { e.kind }", "try { f() } catch (e) { e = __error_of__(e); e.kind }");
+        check(
+            "try { f() } catch (e) { e.kind }",
+            "try { f() } catch (e) { e = __error_of__(e); e.kind }",
+        );
         check(
             "let w = 1; fn f(x) { w * x } let v = 2;",
             "let w = 1; __share__(\"w\", || w); fn f(x) { w * x } let v = 2;",

@@ -11,7 +11,8 @@ pub(crate) fn register(engine: &mut Engine) {
         ("enable_grad", Mode::EnableGrad),
         ("inference_mode", Mode::Inference),
     ] {
-        let run = move |ctx: &mut EvalContext<'_, '_, '_, '_, '_, '_>, inputs: &[Expression<'_>]| {
+        let run = move |ctx: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
+                        inputs: &[Expression<'_>]| {
             let _guard = ModeGuard::enter(mode);
             ctx.eval_expression_tree(&inputs[0])
         };

@@ -185,4 +185,3 @@ pub(crate) fn convert_to(tensor: Tensor, dtype: Option<Dtype>) -> Result<Tensor>
     )?;
     convert::tensor(&converted).ok_or_else(|| Error::type_("the conversion gave no tensor"))
 }
-

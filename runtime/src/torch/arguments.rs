@@ -200,8 +200,6 @@ impl<'a> Arguments<'a> {
         // SAFETY: every pointer in `values` leads into `tensors` or `lists`, which live until this
         // function returns (tensors and generators behind their handles, lists on the heap), or to a
         // tensor that `'a` keeps borrowed.
-        unsafe {
-            shim::call(overload.handle, &self.values[..count], overload.skip_autograd, each)
-        }
+        unsafe { shim::call(overload.handle, &self.values[..count], overload.skip_autograd, each) }
     }
 }

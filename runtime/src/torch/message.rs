@@ -24,13 +24,7 @@ const PATTERNS: &[(&[&str], Kind)] = &[
         Kind::Device,
     ),
     (
-        &[
-            "out of range",
-            "out of bounds",
-            "out-of-bounds",
-            "index_select(): ",
-            "too many indices",
-        ],
+        &["out of range", "out of bounds", "out-of-bounds", "index_select(): ", "too many indices"],
         Kind::Index,
     ),
     (
@@ -100,7 +94,9 @@ pub(crate) fn error(status: i32, text: &str) -> Error {
         9 => Kind::Limit,
         3 => by_text().filter(|kind| matches!(kind, Kind::Shape)).unwrap_or(Kind::Value),
         4 => Kind::Type,
-        5 => by_text().filter(|kind| matches!(kind, Kind::Type | Kind::Device)).unwrap_or(Kind::NotImplemented),
+        5 => by_text()
+            .filter(|kind| matches!(kind, Kind::Type | Kind::Device))
+            .unwrap_or(Kind::NotImplemented),
         _ => by_text().unwrap_or(Kind::Runtime),
     };
     let error = Error::new(kind, text.clone());
@@ -151,11 +147,15 @@ mod tests {
     #[test]
     fn frames_and_enforce_prefixes_are_removed() {
         assert_eq!(
-            clean("bad thing\nException raised from f at x.cpp:1 (most recent call first):\nframe #0: g"),
+            clean(
+                "bad thing\nException raised from f at x.cpp:1 (most recent call first):\nframe #0: g"
+            ),
             "bad thing"
         );
         assert_eq!(
-            clean("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"),
+            clean(
+                "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"
+            ),
             "can't allocate memory: you tried"
         );
     }
@@ -164,7 +164,9 @@ mod tests {
     fn messages_are_sorted_into_kinds() {
         let kind = |text: &str| error(1, text).kind;
         assert_eq!(
-            kind("The size of tensor a (3) must match the size of tensor b (4) at non-singleton dimension 0"),
+            kind(
+                "The size of tensor a (3) must match the size of tensor b (4) at non-singleton dimension 0"
+            ),
             Kind::Shape
         );
         assert_eq!(kind("can't allocate memory: you tried to allocate 4 bytes"), Kind::OutOfMemory);

@@ -27,10 +27,12 @@ impl Overload {
     fn new(handle: Handle, text: &str) -> Option<Overload> {
         let schema = Schema::parse(text).ok()?;
         let is_out = schema.arguments.iter().any(|a| a.mutated && a.keyword_only);
-        let is_factory =
-            schema.arguments.iter().any(|a| a.name == "pin_memory" && a.keyword_only);
-        let mut positional =
-            schema.arguments.iter().enumerate().filter(|(_, a)| !a.keyword_only && a.arity == Arity::One);
+        let is_factory = schema.arguments.iter().any(|a| a.name == "pin_memory" && a.keyword_only);
+        let mut positional = schema
+            .arguments
+            .iter()
+            .enumerate()
+            .filter(|(_, a)| !a.keyword_only && a.arity == Arity::One);
         let first = positional.next();
         // Python gathers integers when the list is the only argument besides `self`.
         let list = match first {

@@ -173,9 +173,7 @@ impl Schema {
         let full = text[..open].trim();
         // An operator's overload follows its dot; a function's dots are its namespace.
         let (name, overload) = match full.split_once("::") {
-            Some((_, rest)) if rest.contains('.') => {
-                full.rsplit_once('.').unwrap_or((full, ""))
-            }
+            Some((_, rest)) if rest.contains('.') => full.rsplit_once('.').unwrap_or((full, "")),
             _ => (full, ""),
         };
         let mut keyword_only = false;
@@ -206,7 +204,7 @@ impl Schema {
                 .ok_or_else(|| format!("`{part}` needs a type and a name"))?;
             arguments.push(Argument {
                 name: name.to_owned(),
-                ty: Type::parse(ty),
+                ty: Type::parse(&ty.replace("(a!)", "")),
                 mutated: ty.contains('!'),
                 default,
                 keyword_only,
@@ -352,7 +350,9 @@ mod tests {
             "sum(Tensor self, int[1]? dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor"
         );
         assert_eq!(
-            round_trip("aten::sort(Tensor(a!) self, int dim=-1) -> (Tensor values, Tensor indices)"),
+            round_trip(
+                "aten::sort(Tensor(a!) self, int dim=-1) -> (Tensor values, Tensor indices)"
+            ),
             "sort(Tensor self, int dim=-1) -> (Tensor values, Tensor indices)"
         );
     }

@@ -33,6 +33,7 @@
 extern "C" {
 void* mi_malloc_aligned(size_t size, size_t alignment);
 void mi_free(void* block);
+bool mi_is_in_heap_region(const void* block);
 }
 
 namespace {
@@ -340,6 +341,16 @@ struct SmallBlockAllocator final : at::Allocator {
 
   static void release(void* block) { mi_free(block); }
 
+  // What raw_allocate gave, of either kind: oneDNN's scratch memory for convolutions goes this way.
+  static void release_any(void* block) {
+    static auto release_large = c10::GetDefaultCPUAllocator()->raw_deleter();
+    if (mi_is_in_heap_region(block)) {
+      mi_free(block);
+    } else {
+      release_large(block);
+    }
+  }
+
   at::DataPtr allocate(size_t n) override {
     if (n == 0 || n > largest) return inner->allocate(n);
     auto block = mi_malloc_aligned(n, alignment);
@@ -347,34 +358,25 @@ struct SmallBlockAllocator final : at::Allocator {
     return at::DataPtr(block, block, &release, at::Device(at::kCPU));
   }
 
-  // Blocks have two kinds of deleters, so there is no one for all.
-  at::DeleterFnPtr raw_deleter() const override { return nullptr; }
+  at::DeleterFnPtr raw_deleter() const override { return &release_any; }
   void copy_data(void* dest, const void* src, std::size_t count) const override { inner->copy_data(dest, src, count); }
 };
 
-// Counts what tensors on the CPU hold, and refuses beyond a limit.
+// Counts what tensors on the CPU hold, and refuses beyond a limit. Each block has a header that holds
+// its size, so that one deleter serves all: raw_allocate asks for that.
 struct CountingAllocator final : at::Allocator {
+  static constexpr size_t header = 64;  // keeps the alignment of what follows
   at::Allocator* inner = nullptr;
   std::atomic<int64_t> used{0};
   std::atomic<int64_t> peak{0};
   std::atomic<int64_t> limit{INT64_MAX};
 
-  struct Block {
-    at::DataPtr data;
-    int64_t bytes;
-    CountingAllocator* owner;
-  };
-
-  static void release(void* context) {
-    auto block = static_cast<Block*>(context);
-    block->owner->used -= block->bytes;
-    delete block;
-  }
+  static void release(void* data);
 
   at::DataPtr allocate(size_t n) override {
     auto bytes = static_cast<int64_t>(n);
     auto now = used += bytes;
-    if (now > limit) {
+    if (now > limit || bytes < 0) {
       used -= bytes;
       throw LimitError(
           "tensors would hold " + std::to_string(now) + " bytes, the limit is " + std::to_string(limit.load()));
@@ -383,24 +385,31 @@ struct CountingAllocator final : at::Allocator {
     while (now > high && !peak.compare_exchange_weak(high, now)) {
     }
     try {
-      auto data = inner->allocate(n);
-      auto pointer = data.get();
-      auto device = data.device();
-      auto block = new Block{std::move(data), bytes, this};
-      return at::DataPtr(pointer, block, &release, device);
+      auto block = static_cast<char*>(inner->raw_allocate(n + header));
+      std::memcpy(block, &bytes, sizeof bytes);
+      return at::DataPtr(block + header, block + header, &release, at::Device(at::kCPU));
     } catch (...) {
       used -= bytes;
       throw;
     }
   }
 
-  at::DeleterFnPtr raw_deleter() const override { return nullptr; }
+  at::DeleterFnPtr raw_deleter() const override { return &release; }
   void copy_data(void* dest, const void* src, std::size_t count) const override { inner->copy_data(dest, src, count); }
 };
 
 CountingAllocator& counting() {
   static auto* allocator = new CountingAllocator();
   return *allocator;
+}
+
+void CountingAllocator::release(void* data) {
+  if (!data) return;
+  auto block = static_cast<char*>(data) - header;
+  int64_t bytes;
+  std::memcpy(&bytes, block, sizeof bytes);
+  counting().used -= bytes;
+  counting().inner->raw_deallocate(block);
 }
 
 }  // namespace

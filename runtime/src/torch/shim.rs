@@ -48,13 +48,8 @@ pub(crate) mod tag {
     pub const TUPLE: u32 = 17;
 }
 
-type NodeCallback = unsafe extern "C" fn(
-    *mut c_void,
-    *const *mut C_tensor,
-    u32,
-    *mut *mut C_tensor,
-    u32,
-) -> i32;
+type NodeCallback =
+    unsafe extern "C" fn(*mut c_void, *const *mut C_tensor, u32, *mut *mut C_tensor, u32) -> i32;
 type DropCallback = unsafe extern "C" fn(*mut c_void);
 
 unsafe extern "C" {
@@ -293,9 +288,7 @@ impl Output {
                     let bytes: Vec<u8> = list(pointer, len);
                     Output::Str(String::from_utf8_lossy(&bytes).into_owned())
                 }
-                tag::DEVICE => {
-                    Output::Device(Device { kind: value.a as i8, index: value.b as i8 })
-                }
+                tag::DEVICE => Output::Device(Device { kind: value.a as i8, index: value.b as i8 }),
                 tag::INT_LIST => Output::Ints(list(pointer, len)),
                 tag::FLOAT_LIST => Output::Floats(list(pointer, len)),
                 tag::TENSOR_LIST => Output::Tensors(
@@ -598,9 +591,8 @@ unsafe extern "C" fn run_backward(
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: `data` is the boxed closure that `attach` or `register_hook` gave, alive until its
         // drop callback; `grads` holds `n` borrowed tensors or nulls.
-        let (backward, grads) = unsafe {
-            (&*data.cast::<Backward>(), std::slice::from_raw_parts(grads, n as usize))
-        };
+        let (backward, grads) =
+            unsafe { (&*data.cast::<Backward>(), std::slice::from_raw_parts(grads, n as usize)) };
         let grads = grads
             .iter()
             .map(|&g| {

@@ -44,6 +44,11 @@ impl Tensor {
         self.0.shallow_clone()
     }
 
+    /// A number that only this tensor has while it lives: Python's `id`.
+    pub fn identity(&self) -> i64 {
+        super::shim::identity(&self.0)
+    }
+
     /// The element type.
     pub fn dtype(&self) -> Dtype {
         super::shim::dtype(&self.0)

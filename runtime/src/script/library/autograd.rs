@@ -84,7 +84,8 @@ fn graph_help(error: Error) -> Error {
         return error.help("say `retain_graph: true` the first time to go through a graph twice");
     }
     if error.message.contains("does not require grad") {
-        return error.help("set `requires_grad: true` on what the gradient is for, outside no_grad");
+        return error
+            .help("set `requires_grad: true` on what the gradient is for, outside no_grad");
     }
     error
 }
@@ -116,9 +117,11 @@ fn grad(args: &mut Args<'_>) -> Result<Dynamic> {
 /// A hook that a closure is: the gradient in, its replacement or `()` out.
 fn hook(closure: Dynamic) -> shim::Backward {
     Box::new(move |grads, _| {
-        let grad = grads.into_iter().next().flatten().map_or(Dynamic::UNIT, |grad| {
-            Dynamic::from(Tensor::from(grad))
-        });
+        let grad = grads
+            .into_iter()
+            .next()
+            .flatten()
+            .map_or(Dynamic::UNIT, |grad| Dynamic::from(Tensor::from(grad)));
         let result = Context::current(|ctx| ctx.call(&closure, vec![grad]))?;
         if result.is_unit() {
             return Ok(vec![None]);
@@ -186,7 +189,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         doc: "Removes a hook by the number that `register_hook` gave.",
         example: "let x = torch.ones([2], requires_grad: true);\nlet id = x.register_hook(|g| g * 2);\nx.remove_hook(id);",
         call: |args| {
-            let id = u32::try_from(args.int(1)?).map_err(|_| args.mismatch(1, "a hook's number"))?;
+            let id =
+                u32::try_from(args.int(1)?).map_err(|_| args.mismatch(1, "a hook's number"))?;
             shim::remove_hook(&*args.tensor(0)?, id)?;
             Ok(Dynamic::UNIT)
         },

@@ -9,7 +9,12 @@ use crate::script::{convert, tensor_data};
 use crate::torch::{Tensor, shim};
 
 /// Moves and marks a fresh tensor as the keywords ask.
-fn finish(args: &Args<'_>, tensor: Tensor, device: usize, requires_grad: Option<usize>) -> Result<Dynamic> {
+fn finish(
+    args: &Args<'_>,
+    tensor: Tensor,
+    device: usize,
+    requires_grad: Option<usize>,
+) -> Result<Dynamic> {
     let mut tensor = tensor;
     if let Some(device) = args.opt_device(device)? {
         tensor = to_device(tensor, device)?;
@@ -26,8 +31,11 @@ fn finish(args: &Args<'_>, tensor: Tensor, device: usize, requires_grad: Option<
 pub(super) fn to_device(tensor: Tensor, device: crate::torch::Device) -> Result<Tensor> {
     let mut options = Map::new();
     options.insert("device".into(), Dynamic::from(device));
-    let moved =
-        call_operator("aten", "to", vec![Dynamic::from(tensor.clone()), Dynamic::from_map(options)])?;
+    let moved = call_operator(
+        "aten",
+        "to",
+        vec![Dynamic::from(tensor.clone()), Dynamic::from_map(options)],
+    )?;
     Ok(convert::tensor(&moved).unwrap_or(tensor))
 }
 

@@ -42,9 +42,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         schema: "torch.cuda.device_count() -> int",
         doc: "The number of CUDA devices.",
         example: "print(torch.cuda.device_count() >= 0);",
-        call: |_| {
-            Ok(Dynamic::from_int(if available() { tch::Cuda::device_count() } else { 0 }))
-        },
+        call: |_| Ok(Dynamic::from_int(if available() { tch::Cuda::device_count() } else { 0 })),
     },
     Function {
         schema: "torch.cuda.synchronize(Any device=None) -> None",

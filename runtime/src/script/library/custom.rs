@@ -85,9 +85,8 @@ fn function(args: &mut Args<'_>) -> Result<Dynamic> {
     let label = format!("{name}Backward");
     let call = move |native: rhai::NativeCallContext<'_>, args: &mut [&mut Dynamic]| {
         let args: Vec<Dynamic> = args.iter().map(|arg| arg.flatten_clone()).collect();
-        apply(&label, &forward, &backward, args).map_err(|error| {
-            crate::script::errors::to_rhai(error, native.call_position())
-        })
+        apply(&label, &forward, &backward, args)
+            .map_err(|error| crate::script::errors::to_rhai(error, native.call_position()))
     };
     #[allow(deprecated)]
     let callable = FnPtr::from_fn("custom_function", call)
@@ -113,9 +112,11 @@ fn apply(label: &str, forward: &FnPtr, backward: &FnPtr, args: Vec<Dynamic>) -> 
     let places: Vec<usize> = inputs.iter().map(|(i, _)| *i).collect();
     let node: shim::Backward = Box::new(move |grads, _| {
         let mut all = vec![store.clone()];
-        all.extend(grads.into_iter().map(|grad| {
-            grad.map_or(Dynamic::UNIT, |grad| Dynamic::from(Tensor::from(grad)))
-        }));
+        all.extend(
+            grads
+                .into_iter()
+                .map(|grad| grad.map_or(Dynamic::UNIT, |grad| Dynamic::from(Tensor::from(grad)))),
+        );
         let result = Context::current(|ctx| ctx.call(&backward, all))?;
         let list: Array = match convert::items(&result) {
             Some(list) => list,
@@ -194,7 +195,8 @@ fn again(
             detached[place] = Dynamic::from(Tensor::from(leaf));
         }
     }
-    let leaves: Vec<Tensor> = places.iter().filter_map(|&i| convert::tensor(&detached[i])).collect();
+    let leaves: Vec<Tensor> =
+        places.iter().filter_map(|&i| convert::tensor(&detached[i])).collect();
     let result = {
         let _guard = ModeGuard::enter(Mode::EnableGrad);
         Context::current(|ctx| ctx.call(function, detached))?

@@ -65,7 +65,9 @@ fn to(args: &mut Args<'_>) -> Result<Dynamic> {
                 "to() takes a device, a dtype or a tensor, not {}",
                 convert::type_name(&value)
             ))
-            .help("x.to(torch.float64), x.to(\"cuda\"), x.to(other), x.to(\"cuda\", torch.float16)"));
+            .help(
+                "x.to(torch.float64), x.to(\"cuda\"), x.to(other), x.to(\"cuda\", torch.float16)",
+            ));
         }
     }
     for (name, value) in ["non_blocking", "copy"].into_iter().zip(rest) {
@@ -85,9 +87,13 @@ fn of_dimension(args: &Args<'_>, all: &[i64]) -> Result<Dynamic> {
     let Some(dim) = args.opt_int(1)? else { return Ok(convert::from_ints(all)) };
     let n = all.len() as i64;
     let at = if dim < 0 { dim + n } else { dim };
-    usize::try_from(at).ok().and_then(|at| all.get(at)).map(|size| Dynamic::from_int(*size)).ok_or_else(
-        || Error::index(format!("dimension {dim} is out of range for a tensor of {n} dimensions")),
-    )
+    usize::try_from(at)
+        .ok()
+        .and_then(|at| all.get(at))
+        .map(|size| Dynamic::from_int(*size))
+        .ok_or_else(|| {
+            Error::index(format!("dimension {dim} is out of range for a tensor of {n} dimensions"))
+        })
 }
 
 /// A new tensor like `self` from data.
@@ -184,9 +190,9 @@ const OTHERS: [Function; 19] = [
         example: "print(torch.zeros([2, 3]).len());",
         call: |args| {
             let first = shim::sizes(&*args.tensor(0)?).first().copied();
-            first.map(Dynamic::from_int).ok_or_else(|| {
-                Error::type_("len() of a tensor without dimensions")
-            })
+            first
+                .map(Dynamic::from_int)
+                .ok_or_else(|| Error::type_("len() of a tensor without dimensions"))
         },
     },
     Function {

@@ -152,7 +152,8 @@ const OTHERS: [Property; 17] = [
         doc: "The same elements without the graph; setting it replaces the elements.",
         get: |value, _| with(value, |x| Ok(Dynamic::from(Tensor::from(x.f_detach()?)))),
         set: Some(|value, new, _| {
-            let data = convert::tensor(&new).ok_or_else(|| Error::type_("data must be a tensor"))?;
+            let data =
+                convert::tensor(&new).ok_or_else(|| Error::type_("data must be a tensor"))?;
             with(value, |x| {
                 shim::set_data(x, &data)?;
                 Ok(Dynamic::UNIT)
@@ -164,7 +165,9 @@ const OTHERS: [Property; 17] = [
         name: "Tensor.real",
         doc: "The real part, a view.",
         get: |value, ctx| {
-            if with(value, |x| Ok(Dynamic::from_bool(x.dtype().is_complex())))?.as_bool() == Ok(false) {
+            if with(value, |x| Ok(Dynamic::from_bool(x.dtype().is_complex())))?.as_bool()
+                == Ok(false)
+            {
                 return Ok(value.flatten_clone());
             }
             operator(value, "real", ctx)
@@ -198,7 +201,9 @@ const OTHERS: [Property; 17] = [
     Property {
         name: "Tensor.is_quantized",
         doc: "Whether its elements are quantised.",
-        get: |value, _| with(value, |x| Ok(Dynamic::from_bool(matches!(x.dtype().0, 12..=14 | 16 | 17)))),
+        get: |value, _| {
+            with(value, |x| Ok(Dynamic::from_bool(matches!(x.dtype().0, 12..=14 | 16 | 17))))
+        },
         set: None,
     },
 ];

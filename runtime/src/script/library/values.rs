@@ -26,8 +26,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
             let (start, end) = (args.opt_int(0)?, args.opt_int(1)?);
             let step = args.opt_int(2)?.unwrap_or(1);
             if step < 1 {
-                return Err(Error::value(format!("the step of a slice must be positive, not {step}"))
-                    .help("torch.flip(x, [dim]) turns a dimension round"));
+                return Err(Error::value(format!(
+                    "the step of a slice must be positive, not {step}"
+                ))
+                .help("torch.flip(x, [dim]) turns a dimension round"));
             }
             Ok(Dynamic::from(Slice { start, end, step }))
         },
@@ -64,15 +66,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
             let dtype = args.opt_dtype(0)?.unwrap_or_else(crate::torch::default_dtype);
             let (eps, max, tiny) = match dtype {
                 Dtype::FLOAT16 => (2f64.powi(-10), 65504.0, 2f64.powi(-14)),
-                Dtype::BFLOAT16 => {
-                    (2f64.powi(-7), f64::from(half::bf16::MAX), 2f64.powi(-126))
-                }
+                Dtype::BFLOAT16 => (2f64.powi(-7), f64::from(half::bf16::MAX), 2f64.powi(-126)),
                 Dtype::FLOAT32 | Dtype::COMPLEX64 => {
                     (f64::from(f32::EPSILON), f64::from(f32::MAX), f64::from(f32::MIN_POSITIVE))
                 }
                 Dtype::FLOAT64 | Dtype::COMPLEX128 => (f64::EPSILON, f64::MAX, f64::MIN_POSITIVE),
                 other => {
-                    return Err(Error::type_(format!("torch.finfo() needs a float dtype, not {other}")));
+                    return Err(Error::type_(format!(
+                        "torch.finfo() needs a float dtype, not {other}"
+                    )));
                 }
             };
             let mut map = rhai::Map::new();
@@ -174,9 +176,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "Error.help",
         doc: "What to do, or ().",
-        get: |value, _| {
-            get::<Error>(value, |error| error.help.clone().map_or(Dynamic::UNIT, text))
-        },
+        get: |value, _| get::<Error>(value, |error| error.help.clone().map_or(Dynamic::UNIT, text)),
         set: None,
     },
     Property {

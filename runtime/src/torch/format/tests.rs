@@ -8,8 +8,8 @@ use std::process::Command;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::torch::{Arguments, Device, Overload, Scalar, operator};
 use crate::torch::shim::Output;
+use crate::torch::{Arguments, Device, Overload, Scalar, operator};
 
 fn oracle(arguments: &[&str]) -> Vec<Json> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
