@@ -17,6 +17,8 @@ CARGO ?= cargo
 export CARGO
 # .cargo/config.toml says where libtorch is; nobody else's shall be built against.
 unexport LIBTORCH LIBTORCH_LIB LIBTORCH_INCLUDE LIBTORCH_USE_PYTORCH
+# What is built lies where the recipes look for it.
+unexport CARGO_TARGET_DIR CARGO_BUILD_TARGET_DIR CARGO_BUILD_TARGET
 
 tools:
 	@.ci/tools >/dev/null
