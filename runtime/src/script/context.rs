@@ -1,6 +1,6 @@
 //! What a native function may ask of the session that runs it.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -19,26 +19,19 @@ pub struct Context<'a> {
 }
 
 thread_local! {
-    /// The engine and state that evaluate on this thread; null outside an evaluation.
-    static ACTIVE: Cell<*const Active> = const { Cell::new(std::ptr::null()) };
-}
-
-/// What [`enter`] keeps alive on its frame.
-struct Active {
-    engine: *const Engine,
-    state: Rc<State>,
+    /// The engine and state that evaluate on this thread.
+    static ACTIVE: RefCell<Option<(Rc<Engine>, Rc<State>)>> = const { RefCell::new(None) };
 }
 
 /// Makes `engine` the one that [`Context::current`] finds while `run` runs.
-pub(crate) fn enter<R>(engine: &Engine, state: &Rc<State>, run: impl FnOnce() -> R) -> R {
-    struct Restore(*const Active);
+pub(crate) fn enter<R>(engine: &Rc<Engine>, state: &Rc<State>, run: impl FnOnce() -> R) -> R {
+    struct Restore(Option<(Rc<Engine>, Rc<State>)>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            ACTIVE.set(self.0);
+            ACTIVE.replace(self.0.take());
         }
     }
-    let active = Active { engine, state: state.clone() };
-    let _restore = Restore(ACTIVE.replace(&active));
+    let _restore = Restore(ACTIVE.replace(Some((engine.clone(), state.clone()))));
     run()
 }
 
@@ -53,19 +46,15 @@ impl<'a> Context<'a> {
     /// # Errors
     /// A `RuntimeError` where no script runs on this thread.
     pub fn current<R>(f: impl FnOnce(&Context<'_>) -> Result<R>) -> Result<R> {
-        let active = ACTIVE.get();
-        if active.is_null() {
+        let Some((engine, state)) = ACTIVE.with_borrow(Clone::clone) else {
             return Err(Error::new(
                 Kind::Runtime,
                 "a closure of a script was called where no script runs",
             ));
-        }
-        // SAFETY: `ACTIVE` is non-null only while `enter` is on this thread's stack; its frame owns
-        // the `Active` and borrows the engine for longer than `f` runs.
-        let (engine, state) = unsafe { (&*(*active).engine, (*active).state.clone()) };
+        };
         let global = engine.new_global_runtime_state();
         let native =
-            NativeCallContext::new_with_all_fields(engine, "", None, &global, Position::NONE);
+            NativeCallContext::new_with_all_fields(&engine, "", None, &global, Position::NONE);
         f(&Context::new(&native, state))
     }
 

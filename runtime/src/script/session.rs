@@ -75,7 +75,8 @@ pub(crate) type Sources = Rc<RefCell<HashMap<String, (String, Desugared)>>>;
 
 /// A session: an engine with its variables. It stays on the thread that made it.
 pub struct Session {
-    engine: Box<Engine>,
+    /// Shared with [`context`] while a cell runs, the session's own between cells.
+    engine: Rc<Engine>,
     state: Rc<State>,
     scope: Scope<'static>,
     functions: HashSet<String>,
@@ -95,13 +96,19 @@ impl Session {
         }
         let state = Rc::new(State::new(&all, args, permissions, limits, output));
         let sources = Sources::default();
-        let mut engine = Box::new(engine::new(&state));
+        let mut engine = engine::new(&state);
         engine.set_module_resolver(super::modules::Resolver::new(
             script_dir,
             state.clone(),
             sources.clone(),
         ));
-        Session { engine, state, scope: Scope::new(), functions: HashSet::new(), sources }
+        Session {
+            engine: Rc::new(engine),
+            state,
+            scope: Scope::new(),
+            functions: HashSet::new(),
+            sources,
+        }
     }
 
     /// The handle that stops an evaluation from elsewhere.
@@ -129,22 +136,25 @@ impl Session {
         };
         ast.set_source(source);
         self.share_globals(&desugared);
-        engine::register_mentioned(&mut self.engine, &self.state, engine::mentioned(&ast));
-        self.adopt_functions(&ast);
+        self.adopt(&ast);
         self.state.begin();
         let Session { engine, state, scope, .. } = self;
         let outcome = context::enter(engine, state, || execute(engine, scope, &ast));
         outcome.map_err(|error| Box::new(self.report(&error, source)))
     }
 
-    /// Functions and closures of a cell can be called after it has ended: by later cells, by hooks.
-    fn adopt_functions(&mut self, ast: &AST) {
-        if ast.has_functions() {
-            for function in ast.iter_functions() {
-                self.functions.insert(function.name.to_owned());
+    /// Registers what a cell mentions, and its functions and closures, which can then be called after it
+    /// has ended: by later cells, by hooks.
+    fn adopt(&mut self, ast: &AST) {
+        // Between cells the engine is the session's own. Were it not, names would be found by the
+        // engine's hook for missing functions.
+        if let Some(engine) = Rc::get_mut(&mut self.engine) {
+            engine::register_mentioned(engine, &self.state, engine::mentioned(ast));
+            if ast.has_functions() {
+                engine.register_global_module(ast.shared_lib().clone());
             }
-            self.engine.register_global_module(ast.shared_lib().clone());
         }
+        self.functions.extend(ast.iter_functions().map(|function| function.name.to_owned()));
     }
 
     /// Makes variables of earlier cells, which functions of this one read, shared with them.

@@ -135,9 +135,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
                         .map_err(|_| Error::value(format!("{value} must not be negative")))?;
                 }
             }
-            if let Some(sci) = args.opt_bool(5)? {
-                options.sci_mode = Some(sci);
-            }
+            // Not given means "decide by the values", as in Python.
+            options.sci_mode = args.opt_bool(5)?;
             *args.ctx().state().print_options.borrow_mut() = options;
             Ok(Dynamic::UNIT)
         },
