@@ -20,7 +20,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         schema: "torch.nn.functional.embedding_bag(Tensor input, Tensor weight, Tensor? offsets=None, float? max_norm=None, float norm_type=2, bool scale_grad_by_freq=False, str mode='mean', bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False, int? padding_idx=None) -> Tensor",
         doc: "The sum, mean or max of the rows of each bag: the rows of a 2-dimensional `input`, or what \
               lies between `offsets` of a 1-dimensional one.",
-        example: "F.embedding_bag(torch.tensor([[0, 2], [1, 1]]), torch.randn([3, 4]), mode: 'sum')",
+        example: "F.embedding_bag(torch.tensor([[0, 2], [1, 1]]), torch.randn([3, 4]), mode: \"sum\")",
         call: embedding_bag,
     },
 ];

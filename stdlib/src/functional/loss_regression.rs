@@ -60,7 +60,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         doc: "The Kullback-Leibler divergence; `input` holds log-probabilities, `target` probabilities \
               (or their logarithms with `log_target`). 'batchmean' divides by the batch size, as the \
               mathematical definition does; 'mean' divides by the number of elements.",
-        example: "F.kl_div(F.log_softmax(torch.ones([2, 3]), dim: 1), F.softmax(torch.ones([2, 3]), dim: 1), reduction: 'batchmean')",
+        example: "F.kl_div(F.log_softmax(torch.ones([2, 3]), dim: 1), F.softmax(torch.ones([2, 3]), dim: 1), reduction: \"batchmean\")",
         call: kl_div,
     },
 ];

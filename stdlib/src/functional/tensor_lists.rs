@@ -23,7 +23,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
         schema: "torch.meshgrid(*Any tensors, str? indexing=None) -> Tensor[]",
         doc: "Grids of coordinates from 1-dimensional tensors; `indexing` is 'ij' (the default) or 'xy'.",
-        example: "torch.meshgrid(torch.arange(2), torch.arange(3), indexing: 'ij')",
+        example: "torch.meshgrid(torch.arange(2), torch.arange(3), indexing: \"ij\")",
         call: |args| {
             let list = convert::from_tensors(tensors(args, 0)?);
             match args.opt_str(1)? {
