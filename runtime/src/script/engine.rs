@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use rhai::{
-    AST, ASTNode, Array, Blob, Dynamic, Engine, EvalAltResult, Expr, FnPtr, FuncRegistration,
+    AST, ASTFlags, ASTNode, Array, Blob, Dynamic, Engine, EvalAltResult, Expr, FnPtr, FuncRegistration,
     ImmutableString, Map, Module, NativeCallContext, Position, RhaiFunc, Shared, Stmt,
 };
 
@@ -161,6 +161,9 @@ fn indexing(engine: &mut Engine, state: &Rc<State>) {
         });
         let held = state.clone();
         add(&mut module, "index$set$", &[id, any, any], move |native, args| {
+            if is_write_back(&held, native.call_position(), args) {
+                return Ok(Dynamic::UNIT);
+            }
             let ctx = Context::new(native, held.clone());
             let new = std::mem::take(args[2]);
             let index = std::mem::take(args[1]);
@@ -175,6 +178,12 @@ fn indexing(engine: &mut Engine, state: &Rc<State>) {
         });
     }
     engine.register_global_module(module.into());
+}
+
+/// Whether `args[0][args[1]] = args[2]` is what Rhai does after a call on `args[0][args[1]]`.
+fn is_write_back(state: &State, place: Position, args: &[&mut Dynamic]) -> bool {
+    let property = args[1].as_immutable_string_ref().is_ok_and(|name| state.assigned(&name).get());
+    !property && state.write_backs.is_write_back(place, args[2])
 }
 
 fn get_index(value: &Dynamic, index: &Dynamic, ctx: &Context<'_>) -> Result<Dynamic> {
@@ -192,10 +201,12 @@ fn get_index(value: &Dynamic, index: &Dynamic, ctx: &Context<'_>) -> Result<Dyna
         return dispatch::get_attribute(value, written_name(&name), ctx);
     }
     if let Some(tensor) = value.read_lock::<Tensor>() {
-        return index::get(&tensor, index).map(Dynamic::from).map_err(|mut error| {
+        let part = index::get(&tensor, index).map_err(|mut error| {
             error.operands.push(format!("self: {}", tensor.describe()));
             error
-        });
+        })?;
+        ctx.state.write_backs.gave(&part);
+        return Ok(Dynamic::from(part));
     }
     if let Some(results) = value.read_lock::<Results>() {
         let n = results.values.len() as i64;
@@ -389,6 +400,9 @@ pub(crate) struct Mentioned {
     calls: HashSet<(String, usize)>,
     properties: HashSet<String>,
     assigned: HashSet<String>,
+    /// Where an index is assigned to: `[` of `x[0] = 1`.
+    indices: Vec<Position>,
+    evaluates: bool,
 }
 
 /// Collects them from a compiled script, so that they are found without the detour over an error.
@@ -407,6 +421,7 @@ pub(crate) fn mentioned(ast: &AST) -> Mentioned {
             }
             Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => {
                 found.assigned.extend(last_property(&assignment.1.lhs));
+                found.indices.extend(last_index(&assignment.1.lhs));
             }
             _ => {}
         }
@@ -424,8 +439,33 @@ fn last_property(target: &Expr) -> Option<String> {
     }
 }
 
+/// The index that an assignment to `target` writes: the second of `x[0][1] = …`, none of `x[0].grad = …`.
+fn last_index(target: &Expr) -> Option<Position> {
+    match target {
+        Expr::Index(pair, flags, position) => {
+            let more = matches!(&pair.rhs, Expr::Index(..) | Expr::Dot(..));
+            if more && !flags.intersects(ASTFlags::BREAK) {
+                last_index(&pair.rhs)
+            } else {
+                Some(*position)
+            }
+        }
+        Expr::Dot(pair, ..) => last_index(&pair.rhs),
+        _ => None,
+    }
+}
+
 impl Mentioned {
+    /// Remembers what the script assigns to.
+    pub(crate) fn note_assigned(&self, state: &State) {
+        for name in &self.assigned {
+            state.assigned(name).set(true);
+        }
+        state.write_backs.learn(self.indices.iter().copied(), self.evaluates);
+    }
+
     fn add_call(&mut self, name: &str, args: usize) {
+        self.evaluates |= name == "eval";
         // The receiver of a method is not among its arguments.
         self.calls.insert((name.to_owned(), args));
         self.calls.insert((name.to_owned(), args + 1));
@@ -436,27 +476,26 @@ impl Mentioned {
 pub(crate) fn register_mentioned(engine: &mut Engine, state: &Rc<State>, mentioned: Mentioned) {
     let any = dispatch::dynamic_id();
     let mut module = Module::new();
-    for (name, arity) in mentioned.calls {
-        if !is_word(&name) || RESERVED.contains(&name.as_str()) || arity > MOST_ARGUMENTS {
+    for (name, arity) in &mentioned.calls {
+        let arity = *arity;
+        if !is_word(name) || RESERVED.contains(&name.as_str()) || arity > MOST_ARGUMENTS {
             continue;
         }
         // Without a receiver only a bare function can be meant; others would hide Rhai's own.
-        if arity == 0 && !state.functions.contains_key(&name) {
+        if arity == 0 && !state.functions.contains_key(name) {
             continue;
         }
-        if !state.register(&name, arity) {
+        if !state.register(name, arity) {
             continue;
         }
         let held = state.clone();
-        let site = dispatch::CallSite::new(written_name(&name));
-        add(&mut module, &name, &vec![any; arity], move |native, args| {
+        let site = dispatch::CallSite::new(written_name(name));
+        add(&mut module, name, &vec![any; arity], move |native, args| {
             let ctx = Context::new(native, held.clone());
             raise(native, site.call(args, &ctx))
         });
     }
-    for name in &mentioned.assigned {
-        state.assigned(name).set(true);
-    }
+    mentioned.note_assigned(state);
     for name in mentioned.properties {
         if !state.register(&format!("get${name}"), 1) {
             continue;

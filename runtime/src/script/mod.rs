@@ -25,6 +25,7 @@ mod sugar;
 mod syntax;
 mod tensor_data;
 mod value;
+mod write_back;
 
 pub use context::Context;
 pub use event::{Event, Progress};

@@ -1,7 +1,7 @@
 //! `import "file" as m;`, relative to the script and through the sandbox.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -55,7 +55,7 @@ impl ModuleResolver for Resolver {
         let text =
             std::fs::read_to_string(&file).map_err(|cause| raise(Error::io(&file, cause)))?;
         let name = file.to_string_lossy().into_owned();
-        let desugared = sugar::desugar(engine, &text, &HashSet::new(), &HashSet::new());
+        let desugared = sugar::desugar(engine, &text, &sugar::Earlier::default());
         self.sources.borrow_mut().insert(name.clone(), (text, desugared.clone()));
         let mut ast = engine.compile(&desugared.text).map_err(|error| {
             Box::new(EvalAltResult::ErrorInModule(
@@ -65,6 +65,7 @@ impl ModuleResolver for Resolver {
             ))
         })?;
         ast.set_source(name.as_str());
+        super::engine::mentioned(&ast).note_assigned(&self.state);
         let module = Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(|error| {
             Box::new(EvalAltResult::ErrorInModule(name.clone(), error, position))
         })?;

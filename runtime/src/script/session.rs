@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use rhai::grain::{Compiler, Vm};
-use rhai::{AST, Dynamic, Engine, EvalAltResult, ImmutableString, Position, Scope};
+use rhai::{AST, ASTNode, Dynamic, Engine, EvalAltResult, ImmutableString, Position, Scope, Stmt};
 
 use super::context;
 use super::display;
@@ -18,7 +18,7 @@ use super::limits::Limits;
 use super::permissions::Permissions;
 use super::report::Report;
 use super::state::{Interrupt, State};
-use super::sugar::{self, Desugared};
+use super::sugar::{self, Desugared, Earlier};
 use crate::error::{Error, Kind};
 
 /// What a session is made of.
@@ -63,11 +63,24 @@ fn execute(
     ast: &AST,
 ) -> Result<Dynamic, Box<EvalAltResult>> {
     let program = Compiler::new().compile(ast);
-    if program.residual_count() > 0 {
+    if program.residual_count() > 0 || (!scope.is_empty() && counts_items(ast)) {
         return engine.eval_ast_with_scope::<Dynamic>(scope, ast);
     }
     // With callbacks: closures go to native code all the time.
     Vm::new(engine).eval_with_callbacks(scope, &program.into_shared())
+}
+
+/// Whether a script has `for (item, count) in …` outside of functions. The VM of Rhai 1.27 stores the
+/// count in the wrong variable where the scope holds variables of earlier cells.
+fn counts_items(ast: &AST) -> bool {
+    let mut found = false;
+    for statement in ast.statements() {
+        statement.walk(&mut Vec::new(), &mut |path| {
+            found |= matches!(path.last(), Some(ASTNode::Stmt(Stmt::For(parts, _))) if parts.1.is_some());
+            !found
+        });
+    }
+    found
 }
 
 /// The texts of what was evaluated, for error reports.
@@ -79,7 +92,7 @@ pub struct Session {
     engine: Rc<Engine>,
     state: Rc<State>,
     scope: Scope<'static>,
-    functions: HashSet<String>,
+    earlier: Earlier,
     sources: Sources,
 }
 
@@ -106,7 +119,7 @@ impl Session {
             engine: Rc::new(engine),
             state,
             scope: Scope::new(),
-            functions: HashSet::new(),
+            earlier: Earlier::default(),
             sources,
         }
     }
@@ -124,8 +137,8 @@ impl Session {
         if let Some(at) = code.find('\0') {
             return Err(self.refuse(source, code, at, "a script must not contain a NUL character"));
         }
-        let names: HashSet<String> = self.scope.iter().map(|(name, ..)| name.to_owned()).collect();
-        let desugared = sugar::desugar(&self.engine, code, &names, &self.functions);
+        self.earlier.variables = self.scope.iter().map(|(name, ..)| name.to_owned()).collect();
+        let desugared = sugar::desugar(&self.engine, code, &self.earlier);
         self.sources.borrow_mut().insert(source.to_owned(), (code.to_owned(), desugared.clone()));
         let mut ast = match self.engine.compile(&desugared.text) {
             Ok(ast) => ast,
@@ -135,8 +148,9 @@ impl Session {
             }
         };
         ast.set_source(source);
-        self.share_globals(&desugared);
-        self.adopt(&ast);
+        self.earlier.read.extend(desugared.free.iter().cloned());
+        self.share_globals();
+        self.adopt(&ast, &desugared);
         self.state.begin();
         let Session { engine, state, scope, .. } = self;
         let outcome = context::enter(engine, state, || execute(engine, scope, &ast));
@@ -145,7 +159,7 @@ impl Session {
 
     /// Registers what a cell mentions, and its functions and closures, which can then be called after it
     /// has ended: by later cells, by hooks.
-    fn adopt(&mut self, ast: &AST) {
+    fn adopt(&mut self, ast: &AST, desugared: &Desugared) {
         // Between cells the engine is the session's own. Were it not, names would be found by the
         // engine's hook for missing functions.
         if let Some(engine) = Rc::get_mut(&mut self.engine) {
@@ -154,12 +168,14 @@ impl Session {
                 engine.register_global_module(ast.shared_lib().clone());
             }
         }
-        self.functions.extend(ast.iter_functions().map(|function| function.name.to_owned()));
+        // Of a variable and a function of one name, the younger one is called.
+        self.earlier.functions.retain(|name| !desugared.variables.contains(name));
+        self.earlier.functions.extend(ast.iter_functions().map(|function| function.name.to_owned()));
     }
 
-    /// Makes variables of earlier cells, which functions of this one read, shared with them.
-    fn share_globals(&mut self, desugared: &Desugared) {
-        for name in &desugared.free {
+    /// Makes variables of earlier cells, which functions read, shared with them.
+    fn share_globals(&mut self) {
+        for name in &self.earlier.read {
             if let Some(value) = self.scope.get_mut(name) {
                 if !value.is_shared() {
                     *value = std::mem::take(value).into_shared();
@@ -195,7 +211,7 @@ impl Session {
             return;
         };
         let mut known: Vec<String> = self.scope.iter().map(|(name, ..)| name.to_owned()).collect();
-        known.extend(self.functions.iter().cloned());
+        known.extend(self.earlier.functions.iter().cloned());
         known.extend(self.state.top_level_names());
         if let Some(near) = super::near::nearest(name, known.iter().map(String::as_str)) {
             error.help = Some(format!("did you mean '{near}'?"));

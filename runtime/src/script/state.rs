@@ -15,6 +15,7 @@ use super::event::Event;
 use super::function::{Constant, Declared, Library, ObjectType, Property};
 use super::limits::Limits;
 use super::permissions::Permissions;
+use super::write_back::WriteBacks;
 use crate::error::{Error, Kind, Result};
 use crate::torch::{PrintOptions, Schema};
 
@@ -65,6 +66,7 @@ pub struct State {
     deadline: Cell<Option<Instant>>,
     /// How tensors are printed.
     pub print_options: RefCell<PrintOptions>,
+    pub(crate) write_backs: WriteBacks,
     /// Names and arities that the engine has registered for scripts.
     registered: RefCell<HashSet<(String, usize)>>,
     /// Whether a script assigns to a property of this name.
@@ -111,6 +113,7 @@ impl State {
             stop: Arc::new(AtomicU8::new(0)),
             deadline: Cell::new(None),
             print_options: RefCell::default(),
+            write_backs: WriteBacks::default(),
             registered: RefCell::default(),
             assigned: RefCell::default(),
             names: RefCell::default(),
@@ -163,7 +166,12 @@ impl State {
             return Some(canonical);
         }
         let operators = canonical.strip_prefix("torch.ops.")?;
-        crate::torch::namespaces().iter().any(|known| known == operators).then_some(canonical)
+        let known = match operators.split_once('.') {
+            // `torch.ops.aten.add` holds the operator's overloads.
+            Some((library, name)) => crate::torch::operator(library, name).is_some(),
+            None => crate::torch::namespaces().iter().any(|known| known == operators),
+        };
+        known.then_some(canonical)
     }
 
     /// All names directly under a namespace: functions, constants and namespaces.

@@ -2,10 +2,12 @@
 //!
 //! - `f(x, dim: 1)` becomes `f(x, #{dim: 1})`: named arguments at the end of a call.
 //! - `f(x)` becomes `f.__call__(x)` where `f` is a variable in scope (let, const, parameter, loop,
-//!   catch, session) and no function of the script; so do `a[0](x)` and `f(x)(y)`.
+//!   catch, session) and no function of the script; so do `a[0](x)` and `f(x)(y)`. Between a variable
+//!   and a function of different cells, the younger one is meant.
 //! - `model.eval()`: names behind a dot may be words that Rhai reserves.
 //! - `catch (e) {` gets `e = error_of(e);`, so that all errors have one shape.
 //! - A top-level `let x` that a function of the session reads is shared with it.
+//! - `no_grad { … }` as a statement ends with its brace, so that `[` or `(` may begin the next one.
 //!
 //! Nothing else changes: plain Rhai stays as it is. Text is only inserted, never with a line break, so
 //! a position in the result maps back to what the user wrote.
@@ -50,6 +52,8 @@ pub(crate) struct Desugared {
     insertions: Vec<Insertion>,
     /// Names that functions read and that are not their own.
     pub free: HashSet<String>,
+    /// Variables that are declared outside of all blocks.
+    pub variables: HashSet<String>,
 }
 
 impl Desugared {
@@ -88,6 +92,8 @@ enum Kind {
     Call,
     /// The body of a closure without braces.
     ClosureExpression,
+    /// The block of `no_grad` and its kin, where that is a statement of its own.
+    ModeStatement,
 }
 
 struct Frame {
@@ -109,27 +115,31 @@ struct Item {
     column: usize,
 }
 
-/// Takes the sugar out of `source`. `session` holds the names of top-level variables of earlier cells,
-/// `functions` those of earlier functions.
-pub(crate) fn desugar(
-    engine: &Engine,
-    source: &str,
-    session: &HashSet<String>,
-    functions: &HashSet<String>,
-) -> Desugared {
+/// What earlier cells of a session have left.
+#[derive(Default)]
+pub(crate) struct Earlier {
+    /// Top-level variables.
+    pub variables: HashSet<String>,
+    /// Functions that are younger than any variable of their name.
+    pub functions: HashSet<String>,
+    /// Names that functions read and that are not their own.
+    pub read: HashSet<String>,
+}
+
+/// Takes the sugar out of `source`.
+pub(crate) fn desugar(engine: &Engine, source: &str, earlier: &Earlier) -> Desugared {
     let items = tokens(engine, source);
-    let mut declared: HashSet<String> = functions.clone();
-    for pair in items.windows(2) {
-        if pair[0].token == Token::Fn
-            && let Some(name) = name_of(&pair[1].token)
-        {
-            declared.insert(name.to_owned());
-        }
-    }
+    let functions: HashSet<String> = items
+        .windows(2)
+        .filter(|pair| pair[0].token == Token::Fn)
+        .filter_map(|pair| name_of(&pair[1].token).map(str::to_owned))
+        .collect();
     let mut pass = Pass {
         items: &items,
-        functions: &declared,
-        frames: vec![Frame { kind: Kind::Block, names: session.clone(), named: false }],
+        earlier,
+        functions,
+        variables: top_level_variables(&items),
+        frames: vec![Frame::new(Kind::Block)],
         pending: Vec::new(),
         insertions: Vec::new(),
         free: HashSet::new(),
@@ -137,9 +147,9 @@ pub(crate) fn desugar(
         open_let: None,
     };
     pass.run();
-    let Pass { mut insertions, free, lets, .. } = pass;
+    let Pass { mut insertions, free, lets, variables, .. } = pass;
     for (name, line, column) in lets {
-        if free.contains(&name) {
+        if free.contains(&name) || earlier.read.contains(&name) {
             insertions.push(Insertion {
                 line,
                 column,
@@ -149,7 +159,26 @@ pub(crate) fn desugar(
     }
     insertions.sort_by_key(|insertion| (insertion.line, insertion.column));
     let text = apply(source, &insertions);
-    Desugared { text, insertions, free }
+    Desugared { text, insertions, free, variables }
+}
+
+/// The names of all `let` and `const` outside of brackets and braces.
+fn top_level_variables(items: &[Item]) -> HashSet<String> {
+    let mut names = HashSet::new();
+    let mut depth = 0usize;
+    for pair in items.windows(2) {
+        match &pair[0].token {
+            Token::LeftBrace | Token::MapStart | Token::LeftParen | Token::LeftBracket => depth += 1,
+            Token::RightBrace | Token::RightParen | Token::RightBracket => {
+                depth = depth.saturating_sub(1);
+            }
+            Token::Let | Token::Const if depth == 0 => {
+                names.extend(name_of(&pair[1].token).map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+    names
 }
 
 /// Inserts all texts in one walk over the source.
@@ -237,9 +266,27 @@ fn ends_call(token: Option<&Token>) -> bool {
     matches!(token, Some(Token::RightParen | Token::RightBracket | Token::Unit))
 }
 
+/// Whether a token behind `no_grad { }` begins a statement although it could go on with the value.
+fn may_begin_statement(token: &Token) -> bool {
+    matches!(
+        token,
+        Token::LeftBracket
+            | Token::LeftParen
+            | Token::Unit
+            | Token::Minus
+            | Token::UnaryMinus
+            | Token::Pipe
+            | Token::Or
+    )
+}
+
 struct Pass<'a> {
     items: &'a [Item],
-    functions: &'a HashSet<String>,
+    earlier: &'a Earlier,
+    /// The functions of this script.
+    functions: HashSet<String>,
+    /// Its variables outside of all blocks, also those that are declared further down.
+    variables: HashSet<String>,
     frames: Vec<Frame>,
     /// Names for the next block that opens at this depth of frames.
     pending: Vec<(usize, Kind, HashSet<String>)>,
@@ -281,7 +328,9 @@ impl Pass<'_> {
             Token::Pipe if !after_value => self.closure(i),
             Token::Or if !after_value => self.closure_body(i + 1, HashSet::new()),
             Token::LeftParen => {
-                let called = after_value && !matches!(previous, Some(Token::RightBrace));
+                // A word of Rhai's own behind a dot is a method: `x.var(dim: 0)`.
+                let word = matches!(previous, Some(Token::Reserved(_))) && self.is_member(i - 1);
+                let called = word || after_value && !matches!(previous, Some(Token::RightBrace));
                 if called && ends_call(previous.as_ref()) {
                     self.insert(i, &format!(".{CALL}"));
                 }
@@ -318,6 +367,11 @@ impl Pass<'_> {
                 if self.frames.last().is_some_and(|frame| frame.named) {
                     self.insert(i, "}");
                 }
+                if self.frames.last().is_some_and(|frame| frame.kind == Kind::ModeStatement)
+                    && self.token(i + 1).is_some_and(may_begin_statement)
+                {
+                    self.insert(i + 1, ";");
+                }
                 if self.frames.len() > 1 {
                     self.frames.pop();
                 }
@@ -351,8 +405,23 @@ impl Pass<'_> {
                 }
                 i + 1
             }
+            Token::Custom(_) if self.token(i + 1) == Some(&Token::LeftBrace) => {
+                let statement = matches!(
+                    previous,
+                    None | Some(Token::SemiColon | Token::LeftBrace | Token::RightBrace)
+                );
+                if statement {
+                    self.pending.push((self.frames.len(), Kind::ModeStatement, HashSet::new()));
+                }
+                i + 1
+            }
             _ => i + 1,
         }
+    }
+
+    /// Whether the token at `i` stands behind a dot.
+    fn is_member(&self, i: usize) -> bool {
+        i > 0 && matches!(self.token(i - 1), Some(Token::Period | Token::Elvis))
     }
 
     /// A `,`, `;` or closing bracket ends closures without braces.
@@ -478,31 +547,30 @@ impl Pass<'_> {
         if member || in_map_key || next == Some(Token::DoubleColon) {
             return i + 1;
         }
-        let visible = self.is_variable(name);
-        if matches!(next, Some(Token::LeftParen | Token::Unit)) {
-            if visible && !self.functions.contains(name) {
-                self.insert(i + 1, &format!(".{CALL}"));
-                self.note_free(name);
-            } else if !visible {
-                self.note_free(name);
-            }
-        } else {
-            self.note_free(name);
+        if matches!(next, Some(Token::LeftParen | Token::Unit)) && self.is_called_variable(name) {
+            self.insert(i + 1, &format!(".{CALL}"));
         }
+        self.note_free(name);
         i + 1
     }
 
-    /// Whether `name` is a variable here. A function sees its own names and the session's.
-    fn is_variable(&self, name: &str) -> bool {
+    /// Whether `name(…)` calls a variable here. A function sees its own names and the session's.
+    fn is_called_variable(&self, name: &str) -> bool {
+        if self.functions.contains(name) {
+            return false;
+        }
         for frame in self.frames.iter().rev() {
             if frame.names.contains(name) {
                 return true;
             }
+            if frame.kind == Kind::FunctionBody && self.variables.contains(name) {
+                return true;
+            }
             if frame.kind == Kind::FunctionBody {
-                return self.frames[0].names.contains(name);
+                break;
             }
         }
-        false
+        self.earlier.variables.contains(name) && !self.earlier.functions.contains(name)
     }
 
     /// Remembers a name that a function reads and does not declare itself.
@@ -525,10 +593,18 @@ impl Pass<'_> {
 mod tests {
     use super::*;
 
+    /// A session with a variable `model`, a function `helper`, and a function that reads `late`.
+    fn earlier() -> Earlier {
+        Earlier {
+            variables: HashSet::from(["model".to_owned()]),
+            functions: HashSet::from(["helper".to_owned()]),
+            read: HashSet::from(["late".to_owned()]),
+        }
+    }
+
     fn check(before: &str, after: &str) {
         let engine = Engine::new();
-        let session = HashSet::from(["model".to_owned()]);
-        let got = desugar(&engine, before, &session, &HashSet::new());
+        let got = desugar(&engine, before, &earlier());
         assert_eq!(got.text, after, "of {before}");
     }
 
@@ -564,6 +640,19 @@ mod tests {
     }
 
     #[test]
+    fn the_younger_of_a_variable_and_a_function_is_called() {
+        check("helper(1)", "helper(1)");
+        check("let helper = |x| x; helper(1)", "let helper = |x| x; helper.__call__(1)");
+        check("fn g(helper) { helper(1) }", "fn g(helper) { helper.__call__(1) }");
+        check("fn model(x) { x } model(1)", "fn model(x) { x } model(1)");
+        check(
+            "fn g(x) { act(x) } let act = 1;",
+            "fn g(x) { act.__call__(x) } let act = 1; __share__(\"act\", || act);",
+        );
+        check("let late = 1;", "let late = 1; __share__(\"late\", || late);");
+    }
+
+    #[test]
     fn interpolations_are_read_as_code() {
         check(
             "`a ${model(1)} b ${f(x: 1)}` + model(2)",
@@ -596,8 +685,7 @@ mod tests {
     #[test]
     fn positions_map_back() {
         let engine = Engine::new();
-        let session = HashSet::from(["model".to_owned()]);
-        let got = desugar(&engine, "let a = 1;\nmodel(x, dim: 1) + bad", &session, &HashSet::new());
+        let got = desugar(&engine, "let a = 1;\nmodel(x, dim: 1) + bad", &earlier());
         let line = got.text.lines().nth(1).expect("two lines");
         for (i, c) in line.chars().enumerate().filter(|(_, c)| *c == 'b') {
             let original = got.original(Position::new(2, i as u16 + 1));

@@ -1,7 +1,7 @@
 //! The tensor that scripts hold: a handle to libtorch's own, by tch.
 
 use std::ops::Deref;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use super::dtype::{Device, Dtype};
 
@@ -47,6 +47,21 @@ impl Tensor {
     /// A number that only this tensor has while it lives: Python's `id`.
     pub fn identity(&self) -> i64 {
         super::shim::identity(&self.0)
+    }
+
+    /// A mark by which [`Tensor::is`] knows this handle and its clones again.
+    pub(crate) fn downgrade(&self) -> Weak<tch::Tensor> {
+        Rc::downgrade(&self.0)
+    }
+
+    /// Whether this is the handle, or a clone of it, that `mark` was made from.
+    pub(crate) fn is(&self, mark: &Weak<tch::Tensor>) -> bool {
+        std::ptr::eq(Rc::as_ptr(&self.0), mark.as_ptr())
+    }
+
+    /// Whether there is no clone of this handle.
+    pub(crate) fn is_only_handle(&self) -> bool {
+        Rc::strong_count(&self.0) == 1
     }
 
     /// The element type.
