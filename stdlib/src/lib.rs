@@ -8,9 +8,9 @@ pub mod data;
 pub mod functional;
 pub mod host;
 pub mod io;
-pub mod plot;
 pub mod nn;
 pub mod optim;
+pub mod plot;
 
 /// Every shelf of the library, for [`flambeau_runtime::script::Session::new`].
 pub fn libraries() -> Vec<Library> {

@@ -2,6 +2,7 @@
 
 pub mod markdown;
 pub mod session;
+pub mod tree;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! Panics end here: none leaves the library, and what one said is kept for the report.
 
 use std::cell::RefCell;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
@@ -24,7 +25,9 @@ pub fn catch<R>(f: impl FnOnce() -> R) -> Result<R, String> {
             let place = info.location().map(|at| format!(" ({}:{})", at.file(), at.line()));
             let text = format!("{message}{}", place.unwrap_or_default());
             if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
-                eprintln!("{text}\n{}", std::backtrace::Backtrace::force_capture());
+                let trace = std::backtrace::Backtrace::force_capture();
+                // Whoever asked for it reads the process's own stream; there may be none.
+                let _ = writeln!(std::io::stderr(), "{text}\n{trace}");
             }
             // A thread that ends may have lost its cell already; then the message is lost too.
             let _ = LAST.try_with(|last| last.replace(Some(text)));

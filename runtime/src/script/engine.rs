@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use rhai::{
-    AST, ASTFlags, ASTNode, Array, Blob, Dynamic, Engine, EvalAltResult, Expr, FnPtr, FuncRegistration,
-    ImmutableString, Map, Module, NativeCallContext, Position, RhaiFunc, Shared, Stmt,
+    AST, ASTFlags, ASTNode, Array, Blob, Dynamic, Engine, EvalAltResult, Expr, FnPtr,
+    FuncRegistration, ImmutableString, Map, Module, NativeCallContext, Position, RhaiFunc, Shared,
+    Stmt,
 };
 
 use super::context::Context;

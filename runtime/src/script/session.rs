@@ -170,7 +170,9 @@ impl Session {
         }
         // Of a variable and a function of one name, the younger one is called.
         self.earlier.functions.retain(|name| !desugared.variables.contains(name));
-        self.earlier.functions.extend(ast.iter_functions().map(|function| function.name.to_owned()));
+        self.earlier
+            .functions
+            .extend(ast.iter_functions().map(|function| function.name.to_owned()));
     }
 
     /// Makes variables of earlier cells, which functions read, shared with them.

@@ -2,18 +2,16 @@
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Items, Object, convert};
-use rhai::{Dynamic, ImmutableString, Map};
+use rhai::{Dynamic, ImmutableString};
 
 use crate::data::{DataLoader, Dataset, Sampler};
 use crate::io::Table;
+use crate::nn::{Module, StateDict};
 
 /// How many items a loop over `value` has, where that is known before.
 pub(crate) fn length(value: &Dynamic) -> Option<usize> {
     if let Some(tensor) = convert::tensor(value) {
         return tensor.size().first().and_then(|&size| usize::try_from(size).ok());
-    }
-    if let Some(map) = value.read_lock::<Map>() {
-        return Some(map.len());
     }
     if let Some(text) = value.read_lock::<ImmutableString>() {
         return Some(text.chars().count());
@@ -69,4 +67,6 @@ fn object(value: &Dynamic) -> Option<(Option<usize>, Option<Result<Items>>)> {
         .or_else(|| of::<Dataset>(value))
         .or_else(|| of::<Sampler>(value))
         .or_else(|| of::<Table>(value))
+        .or_else(|| of::<Module>(value))
+        .or_else(|| of::<StateDict>(value))
 }

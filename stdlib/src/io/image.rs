@@ -209,7 +209,7 @@ mod tests {
             (b"GIF89a\x01\x00\x01\x00", "PNG and JPEG are"),
         ];
         for (bytes, expected) in cases {
-            let error = decode(path, bytes).err().expect(expected);
+            let error = decode(path, bytes).expect_err(expected);
             assert!(error.message.contains(expected), "{error} should say {expected}");
         }
         assert_eq!(decode(path, &png).expect("a picture").width(), 64);

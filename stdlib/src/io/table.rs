@@ -171,7 +171,7 @@ fn read_table(args: &mut Args<'_>) -> Result<Dynamic> {
             column.push(if cell.is_empty() { missing.as_str().into() } else { cell.into() });
         }
         count += 1;
-        if count % 4096 == 0 {
+        if count.is_multiple_of(4096) {
             args.ctx().check()?;
         }
     }

@@ -1,8 +1,8 @@
 //! `nn`: modules, layers, losses, initialisers, with PyTorch's names, defaults, state dict keys and
 //! random numbers.
 //!
-//! A layer is a row of a table ([`class::Class`]) under [`layers`]; what all modules share is in
-//! [`module`] and the files beside it.
+//! A layer is a row of a table (`class::Class`) under `layers`; what all modules share is in
+//! `module` and the files beside it.
 
 mod class;
 mod config;

@@ -58,7 +58,7 @@ impl Chart {
     }
 
     /// The limits of both axes: what is drawn, and a little room around it.
-    fn ranges(&self) -> Result<((f64, f64), (f64, f64)), String> {
+    fn ranges(&self) -> Result<(Range, Range), String> {
         let (mut xs, mut ys) = (Extent::default(), Extent::default());
         for series in &self.series {
             match &series.marks {
@@ -163,8 +163,11 @@ impl Chart {
                         if first.is_none() {
                             first = Some(());
                             if !series.name.is_empty() {
-                                handle.label(&series.name).legend(move |(x, y)| {
-                                    PathElement::new(vec![(x, y), (x + 22, y)], stroke)
+                                let gap = if i >= style::COLORS { 4 } else { 0 };
+                                handle.label(&series.name).legend(move |at| {
+                                    EmptyElement::at(at)
+                                        + PathElement::new(vec![(0, 0), (11 - gap / 2, 0)], stroke)
+                                        + PathElement::new(vec![(11 + gap / 2, 0), (22, 0)], stroke)
                                 });
                             }
                         }
@@ -191,9 +194,10 @@ impl Chart {
             };
             let handle = drawn.map_err(failed)?;
             if !series.name.is_empty() {
-                handle.label(&series.name).legend(move |(x, y)| {
-                    Rectangle::new([(x + 5, y - 5), (x + 16, y + 5)], color.filled())
-                });
+                let color = color.mix(0.75).filled();
+                handle
+                    .label(&series.name)
+                    .legend(move |(x, y)| Rectangle::new([(x + 5, y - 5), (x + 16, y + 5)], color));
             }
         }
         if self.series.iter().any(|series| !series.name.is_empty()) {
@@ -246,6 +250,9 @@ impl Chart {
     }
 }
 
+/// Where an axis begins and ends.
+type Range = (f64, f64);
+
 /// The least and the greatest of some numbers.
 struct Extent {
     low: f64,
@@ -265,7 +272,7 @@ impl Extent {
     }
 
     /// With room on both sides; `None` for no numbers.
-    fn padded(&self, log: bool, share: f64) -> Option<(f64, f64)> {
+    fn padded(&self, log: bool, share: f64) -> Option<Range> {
         if !(self.low.is_finite() && self.high.is_finite()) {
             return None;
         }

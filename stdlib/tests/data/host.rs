@@ -110,6 +110,17 @@ fn json_goes_both_ways() {
         show("json.write(#{lr: 0.001}, dir + \"c.json\"); json.read(dir + \"c.json\").lr"),
         "0.001"
     );
+    // Every digit is kept, of numbers of every size.
+    script.run(
+        r#"
+        random.seed(1);
+        for i in 0..2000 {
+            let bits = torch.tensor([random.getrandbits(63)]);
+            let number = bits.view(torch.float64)[0].item();
+            if math.isfinite(number) && json.parse(json.stringify(number)) != number { throw number; }
+        }
+        "#,
+    );
     script.write("bad.json", "{\"a\": 1,\n \"b\": }");
     script.write("empty.json", "");
     script.errors(&[

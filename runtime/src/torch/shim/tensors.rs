@@ -3,8 +3,8 @@
 use std::ffi::CStr;
 
 use super::calls::Output;
-use super::ffi::{self, Value};
 use super::check;
+use super::ffi::{self, Value};
 use crate::error::Result;
 use crate::torch::dtype::{Device, Dtype};
 
