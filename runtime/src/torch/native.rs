@@ -95,3 +95,8 @@ impl NativeOperator {
 pub fn set_grad(tensor: &tch::Tensor, grad: Option<&tch::Tensor>) -> Result<()> {
     shim::set_grad(tensor, grad)
 }
+
+/// The shape; empty where a layout has none. tch's own `size` panics there.
+pub fn sizes(tensor: &tch::Tensor) -> Vec<i64> {
+    shim::sizes(tensor)
+}
