@@ -120,8 +120,11 @@ fn split_keywords(schema: &Schema, positional: &mut Vec<Dynamic>) -> Map {
         .filter(|a| !a.keyword_only && a.arity != Arity::Keywords)
         .nth(positional.len() - 1)
         .or_else(|| schema.arguments.iter().find(|a| a.arity == Arity::Rest));
-    let takes_map =
-        place.is_some_and(|argument| matches!(argument.ty.required(), Type::Map | Type::Any));
+    // Behind `*args`, a map holds keywords where the signature takes any.
+    let any_keyword = place.is_some_and(|a| a.arity == Arity::Rest)
+        && schema.arguments.iter().any(|a| a.arity == Arity::Keywords);
+    let takes_map = !any_keyword
+        && place.is_some_and(|argument| matches!(argument.ty.required(), Type::Map | Type::Any));
     // A map in the place of a map is that argument, unless its keys are all names of arguments.
     let keywords =
         if takes_map { !map.is_empty() && map.keys().all(|name| known(name)) } else { true };

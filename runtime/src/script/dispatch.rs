@@ -45,6 +45,12 @@ fn operator_prefixes(namespace: &str) -> Option<(&str, &'static [&'static str])>
 
 /// The operator that `namespace.name` means.
 pub(crate) fn namespace_operator(namespace: &str, name: &str) -> Option<&'static Operator> {
+    // `torch.ops.aten.sum.dim_IntList`: one overload.
+    if let Some((library, operator)) =
+        namespace.strip_prefix("torch.ops.").and_then(|rest| rest.split_once('.'))
+    {
+        return torch::operator_overload(library, operator, name);
+    }
     let (library, prefixes) = operator_prefixes(namespace)?;
     prefixes.iter().find_map(|prefix| torch::operator(library, &format!("{prefix}{name}")))
 }
@@ -192,12 +198,24 @@ pub(crate) fn call_value(
     if let Some(object) = object_type(callable, &ctx.state) {
         return (object.call)(callable, args, ctx);
     }
+    if let Some(operator) = held_operator(callable) {
+        let mut args: Vec<&mut Dynamic> = args.iter_mut().collect();
+        return operator_call::call(operator, &mut args);
+    }
     Err(Error::type_(format!("a {} cannot be called", convert::type_name(callable))))
+}
+
+/// The operator that a value such as `torch.ops.aten.sum` is.
+fn held_operator(value: &Dynamic) -> Option<&'static Operator> {
+    let namespace = value.read_lock::<Namespace>()?;
+    let (library, name) = namespace.0.strip_prefix("torch.ops.")?.split_once('.')?;
+    torch::operator(library, name)
 }
 
 /// Whether `value(…)` makes sense.
 pub(crate) fn is_callable(value: &Dynamic, state: &State) -> bool {
     value.is::<FnPtr>()
+        || held_operator(value).is_some()
         || object_type(value, state).is_some_and(|object| (object.is_callable)(value))
 }
 
@@ -238,15 +256,28 @@ pub(crate) fn call_name(
         {
             return Ok(Dynamic::from_int(length as i64));
         }
+        if name == "len"
+            && let Some(results) = receiver.read_lock::<Results>()
+        {
+            return Ok(Dynamic::from_int(results.values.len() as i64));
+        }
         // A submodule or another callable attribute: `this.fc1(x)`.
         let attribute = attribute_of(receiver, name, ctx)?;
         if let Some(attribute) = attribute {
             let values = rest.iter_mut().map(|arg| take_argument(arg)).collect();
             return call_value(&attribute, values, ctx);
         }
-        return Err(unknown_method(receiver, name, &state));
     }
-    Err(unknown_name(&state, name))
+    // A function called it before there was a variable of this name.
+    let variable = state.globals.borrow().get(name).map(Dynamic::flatten_clone);
+    if let Some(variable) = variable.filter(|value| is_callable(value, &state)) {
+        let values = args.iter_mut().map(|arg| take_argument(arg)).collect();
+        return call_value(&variable, values, ctx);
+    }
+    Err(match args.first() {
+        Some(receiver) => unknown_method(receiver, name, &state),
+        None => unknown_name(&state, name),
+    })
 }
 
 /// `receiver.name` for objects and maps, `None` where there is no such attribute.
@@ -400,6 +431,12 @@ fn bound_function(
     let state = state.clone();
     let call = move |native: NativeCallContext<'_>, args: &mut [&mut Dynamic]| {
         let ctx = Context::new(&native, state.clone());
+        // A call through a map, `m.f(x)`, puts the map in front; no operator begins with one.
+        let through_map = receiver.is_none()
+            && args.len() > 1
+            && args[0].is_map()
+            && matches!(target, Target::Operator(_));
+        let args = if through_map { &mut args[1..] } else { args };
         let mut receiver = receiver.clone();
         let mut all: Vec<&mut Dynamic> = Vec::with_capacity(args.len() + 1);
         all.extend(receiver.as_mut());

@@ -42,8 +42,23 @@ enum Entry {
     Slice(Slice),
     Ellipsis,
     NewAxis,
-    /// Integer tensors for as many dimensions: more than one for a mask.
-    Gather(Vec<tch::Tensor>),
+    /// An integer tensor for one dimension.
+    Gather(tch::Tensor),
+    /// A bool tensor for as many dimensions as it has.
+    Mask(tch::Tensor),
+    /// A bool without dimensions: a new dimension of size 1 or 0.
+    Flag(bool),
+}
+
+impl Entry {
+    /// How many dimensions of the tensor it is for.
+    fn dims(&self) -> usize {
+        match self {
+            Entry::Select(_) | Entry::Slice(_) | Entry::Gather(_) => 1,
+            Entry::Mask(mask) => shim::dim(mask),
+            Entry::Ellipsis | Entry::NewAxis | Entry::Flag(_) => 0,
+        }
+    }
 }
 
 fn entry(value: &Dynamic) -> Result<Entry> {
@@ -52,6 +67,9 @@ fn entry(value: &Dynamic) -> Result<Entry> {
     }
     if value.is_unit() {
         return Ok(Entry::Slice(Slice { start: None, end: None, step: 1 }));
+    }
+    if let Ok(flag) = value.as_bool() {
+        return Ok(Entry::Flag(flag));
     }
     if let Some(range) = value.read_lock::<Range<i64>>() {
         return Ok(Entry::Slice(Slice { start: Some(range.start), end: Some(range.end), step: 1 }));
@@ -78,14 +96,11 @@ fn entry(value: &Dynamic) -> Result<Entry> {
         return from_tensor(&tensor);
     }
     if let Some(list) = value.read_lock::<Array>() {
-        let ints: Option<Vec<i64>> = list.iter().map(|item| item.as_int().ok()).collect();
-        if let Some(ints) = ints {
-            return Ok(Entry::Gather(vec![tch::Tensor::f_from_slice(&ints)?]));
-        }
-        let bools: Option<Vec<bool>> = list.iter().map(|item| item.as_bool().ok()).collect();
-        if let Some(bools) = bools {
-            return from_tensor(&tch::Tensor::f_from_slice(&bools)?.into());
-        }
+        // An empty array selects nothing.
+        return match list.is_empty() {
+            true => Ok(Entry::Gather(tch::Tensor::f_from_slice::<i64>(&[])?)),
+            false => from_tensor(&super::tensor_data::from_value(value, None)?),
+        };
     }
     Err(Error::type_(format!(
         "a tensor cannot be indexed by a {}",
@@ -95,20 +110,16 @@ fn entry(value: &Dynamic) -> Result<Entry> {
 }
 
 fn from_tensor(tensor: &Tensor) -> Result<Entry> {
+    let dims = shim::dim(tensor);
     match tensor.dtype() {
-        Dtype::BOOL | Dtype::UINT8 => {
-            if shim::dim(tensor) == 0 {
-                return Err(Error::type_("a mask needs at least one dimension"));
-            }
-            Ok(Entry::Gather(tensor.f_nonzero_numpy()?))
-        }
-        Dtype::INT64 | Dtype::INT32 | Dtype::INT16 | Dtype::INT8 => {
-            if shim::dim(tensor) == 0 {
+        Dtype::BOOL if dims == 0 => Ok(Entry::Flag(tensor.f_int64_value(&[])? != 0)),
+        Dtype::BOOL => Ok(Entry::Mask(tensor.tch())),
+        Dtype::UINT8 if dims > 0 => Ok(Entry::Mask(tensor.f_to_kind(tch::Kind::Bool)?)),
+        Dtype::INT64 | Dtype::INT32 | Dtype::INT16 | Dtype::INT8 | Dtype::UINT8 => {
+            if dims == 0 {
                 return Ok(Entry::Select(tensor.f_int64_value(&[])?));
             }
-            Ok(Entry::Gather(vec![
-                tensor.f_to_kind(tch::Kind::Int64)?.f_to_device(tensor.device())?,
-            ]))
+            Ok(Entry::Gather(tensor.f_to_kind(tch::Kind::Int64)?))
         }
         other => Err(Error::index(format!(
             "tensors used as indices must be of integers or bools, not {other}"
@@ -116,21 +127,36 @@ fn from_tensor(tensor: &Tensor) -> Result<Entry> {
     }
 }
 
+/// Index tensors in the order of the dimensions that they are for.
+#[derive(Default)]
+struct Gathers {
+    tensors: Vec<Option<tch::Tensor>>,
+    /// How many dimensions they stand for: more than one for a mask.
+    dims: i64,
+}
+
+impl Gathers {
+    /// Adds an index tensor for `count` dimensions from `dim` on.
+    fn push(&mut self, dim: i64, tensor: tch::Tensor, count: usize) {
+        while self.dims < dim {
+            self.tensors.push(None);
+            self.dims += 1;
+        }
+        self.tensors.push(Some(tensor));
+        self.dims += count as i64;
+    }
+}
+
 /// The view that the plain entries select, and the index tensors that are left for it.
 fn view(tensor: &tch::Tensor, index: &Dynamic) -> Result<(tch::Tensor, Vec<Option<tch::Tensor>>)> {
+    let dims = shim::dim(tensor);
     let entries: Vec<Entry> = match index.read_lock::<Array>() {
         Some(list) => list.iter().map(entry).collect::<Result<_>>()?,
+        // `()` alone is everything, also of a tensor without dimensions.
+        None if index.is_unit() => Vec::new(),
         None => vec![entry(index)?],
     };
-    let dims = shim::dim(tensor);
-    let used: usize = entries
-        .iter()
-        .map(|entry| match entry {
-            Entry::Select(_) | Entry::Slice(_) => 1,
-            Entry::Gather(tensors) => tensors.len(),
-            Entry::Ellipsis | Entry::NewAxis => 0,
-        })
-        .sum();
+    let used: usize = entries.iter().map(Entry::dims).sum();
     if used > dims {
         return Err(Error::index(format!(
             "too many indices: {used} for a tensor of {dims} dimension{}",
@@ -141,9 +167,10 @@ fn view(tensor: &tch::Tensor, index: &Dynamic) -> Result<(tch::Tensor, Vec<Optio
         return Err(Error::index("an index can have only one \"...\""));
     }
     let mut view = tensor.shallow_clone();
-    let mut gathers: Vec<Option<tch::Tensor>> = Vec::new();
+    let mut gathers = Gathers::default();
     let mut dim = 0i64;
     for entry in entries {
+        let count = entry.dims();
         match entry {
             Entry::Select(i) => {
                 let size = shim::sizes(&view)[dim as usize];
@@ -169,18 +196,19 @@ fn view(tensor: &tch::Tensor, index: &Dynamic) -> Result<(tch::Tensor, Vec<Optio
                 view = view.f_unsqueeze(dim)?;
                 dim += 1;
             }
-            Entry::Gather(tensors) => {
-                while (gathers.len() as i64) < dim {
-                    gathers.push(None);
-                }
-                for tensor in tensors {
-                    gathers.push(Some(tensor.f_to_device(view.device())?));
-                    dim += 1;
-                }
+            Entry::Gather(tensor) | Entry::Mask(tensor) => {
+                gathers.push(dim, tensor.f_to_device(view.device())?, count);
+                dim += count as i64;
+            }
+            Entry::Flag(flag) => {
+                view = view.f_unsqueeze(dim)?;
+                let mask = tch::Tensor::f_from_slice(&[flag])?;
+                gathers.push(dim, mask.f_to_device(view.device())?, 1);
+                dim += 1;
             }
         }
     }
-    Ok((view, gathers))
+    Ok((view, gathers.tensors))
 }
 
 /// `tensor[index]`.

@@ -10,6 +10,7 @@ mod engine;
 mod errors;
 mod event;
 mod function;
+mod guard;
 mod index;
 mod library;
 mod limits;

@@ -10,6 +10,7 @@ use rhai::{Array, Dynamic, ImmutableString, Map};
 
 use super::bind::{argument_position, fit, is_number, unexpected_keyword};
 use super::convert;
+use super::guard::{self, Need};
 use super::value::{Complex, Results};
 use crate::error::{Error, Kind, Result};
 use crate::torch::shim::{self, Output};
@@ -34,6 +35,8 @@ pub(crate) struct Plan {
     sources: Vec<Source>,
     requires_grad: bool,
     names: Rc<[String]>,
+    /// What must hold before the call; empty for most.
+    needs: Vec<Need>,
 }
 
 thread_local! {
@@ -232,7 +235,9 @@ fn resolve(
             best = Some((score, plan));
         }
     }
-    best.map(|(_, plan)| plan).ok_or_else(|| mismatch(operator, positional, keywords))
+    let (_, mut plan) = best.ok_or_else(|| mismatch(operator, positional, keywords))?;
+    plan.needs = guard::needs(plan.overload);
+    Ok(plan)
 }
 
 /// How the arguments map onto `overload`, and how well.
@@ -285,7 +290,7 @@ fn plan(
         }
     }
     let names = overload.schema.returns.iter().map(|(_, name)| name.clone()).collect();
-    Some((score, Plan { overload, sources, requires_grad, names }))
+    Some((score, Plan { overload, sources, requires_grad, names, needs: Vec::new() }))
 }
 
 /// The error for arguments that no overload takes.
@@ -353,6 +358,9 @@ fn describe(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>) ->
 }
 
 fn execute(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>) -> Result<Dynamic> {
+    if !plan.needs.is_empty() {
+        check_needs(plan, positional, keywords)?;
+    }
     let mut arguments = Arguments::default();
     for (argument, source) in plan.overload.schema.arguments.iter().zip(&plan.sources) {
         match source {
@@ -397,6 +405,15 @@ fn execute(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>) -> 
         names: plan.names.clone(),
         values: more,
     }))
+}
+
+fn check_needs(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>) -> Result<()> {
+    let value = |i: usize| match plan.sources.get(i)? {
+        Source::Positional(i) => positional.get(*i).map(|value| &**value),
+        Source::Keyword(name) => keywords.and_then(|map| map.get(name.as_str())),
+        Source::Default | Source::Gather(_) => None,
+    };
+    guard::check(&plan.needs, &guard::Call { schema: &plan.overload.schema, value: &value })
 }
 
 /// Adds one value as an argument of type `ty`.

@@ -109,7 +109,7 @@ pub fn from_value(value: &Dynamic, dtype: Option<Dtype>) -> Result<Tensor> {
     elements.read(value, &shape)?;
     if !elements.tensors.is_empty() {
         if !elements.ints.is_empty() {
-            return Err(Error::type_("an array holds either tensors or numbers, not both"));
+            return mixed(value, &shape, dtype);
         }
         let stacked = tch::Tensor::f_stack(&elements.tensors, 0)?;
         let mut full = shape.clone();
@@ -148,6 +148,41 @@ pub fn from_value(value: &Dynamic, dtype: Option<Dtype>) -> Result<Tensor> {
         return convert_to(flat.f_reshape(&shape)?.into(), Some(target));
     }
     convert_to(flat.f_reshape(&shape)?.into(), Some(target))
+}
+
+/// A tensor from an array with numbers and tensors of one number.
+fn mixed(value: &Dynamic, shape: &[i64], dtype: Option<Dtype>) -> Result<Tensor> {
+    fn leaves(value: &Dynamic, out: &mut Vec<Tensor>) -> Result<()> {
+        if let Some(items) = convert::items(value) {
+            return items.iter().try_for_each(|item| leaves(item, out));
+        }
+        let tensor = match (convert::tensor(value), super::operator_call::number_tensor(value)) {
+            (Some(tensor), _) => tensor,
+            (None, Some(number)) => number?,
+            (None, None) => return Err(Error::type_("torch.tensor() takes numbers and tensors")),
+        };
+        if shim::dim(&tensor) != 0 {
+            return Err(Error::shape(format!(
+                "among numbers a tensor must have one number, this is {}",
+                tensor.describe()
+            )));
+        }
+        out.push(Tensor::from(tensor.f_detach()?));
+        Ok(())
+    }
+    let mut all = Vec::new();
+    leaves(value, &mut all)?;
+    let mut common = all[0].dtype();
+    for tensor in &all {
+        let pair = vec![Dynamic::from(common), Dynamic::from(tensor.dtype())];
+        let promoted = super::dispatch::call_operator("aten", "promote_types", pair)?;
+        common = convert::dtype(&promoted).unwrap_or(common);
+    }
+    let all: Vec<tch::Tensor> = all
+        .into_iter()
+        .map(|tensor| convert_to(tensor, Some(common)).map(Tensor::into_tch))
+        .collect::<Result<_>>()?;
+    convert_to(tch::Tensor::f_stack(&all, 0)?.f_reshape(shape)?.into(), dtype)
 }
 
 fn is_integral(dtype: Dtype) -> bool {

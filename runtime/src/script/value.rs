@@ -26,6 +26,10 @@ pub struct Complex {
 
 impl fmt::Display for Complex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // As Python shows it: a real part of 0 is left out.
+        if self.re == 0.0 && self.re.is_sign_positive() {
+            return write!(f, "{}j", self.im);
+        }
         write!(f, "({}{:+}j)", self.re, self.im)
     }
 }

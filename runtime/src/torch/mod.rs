@@ -14,8 +14,8 @@ mod tensor;
 pub use arguments::{Arguments, Scalar};
 pub use dtype::{DTYPE_ALIASES, Device, Dtype, Layout, MemoryFormat};
 pub use format::{PrintOptions, format_tensor};
-pub use native::{NativeArgument, NativeOperator, set_grad};
-pub use operator::{Operator, Overload, namespaces, operator, operator_names};
+pub use native::{NativeArgument, NativeOperator, set_grad, sizes};
+pub use operator::{Operator, Overload, namespaces, operator, operator_names, operator_overload};
 pub use schema::{Argument, Arity, Schema, Type};
 pub use shim::{
     Generator, bytes, cuda_built, cuda_empty_cache, cuda_memory, cuda_reset_peak, default_dtype,

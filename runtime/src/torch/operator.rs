@@ -8,7 +8,7 @@ use super::schema::{Arity, Schema, Type};
 use super::shim::{self, Handle};
 
 /// One overload of an operator.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Overload {
     /// Its signature.
     pub schema: Schema,
@@ -130,6 +130,25 @@ pub fn operator(namespace: &str, name: &str) -> Option<&'static Operator> {
         }
         find()
     })
+}
+
+/// One overload of an operator as an operator of its own: `dim_IntList` of `aten::sum`, `default` for the
+/// one without a name.
+pub fn operator_overload(namespace: &str, name: &str, overload: &str) -> Option<&'static Operator> {
+    static KNOWN: OnceLock<RwLock<HashMap<String, &'static Operator>>> = OnceLock::new();
+    let known = KNOWN.get_or_init(RwLock::default);
+    let key = format!("{namespace}::{name}.{overload}");
+    if let Some(found) = known.read().ok()?.get(&key) {
+        return Some(found);
+    }
+    let wanted = if overload == "default" { "" } else { overload };
+    let whole = operator(namespace, name)?;
+    let one = whole.overloads.iter().find(|one| one.schema.overload == wanted)?.clone();
+    // As many as scripts name; they live as long as the operators.
+    let made: &'static Operator =
+        Box::leak(Box::new(Operator { name: whole.name.clone(), overloads: vec![one] }));
+    known.write().ok()?.insert(key, made);
+    Some(made)
 }
 
 /// The short names of all operators of a namespace, sorted.

@@ -8,10 +8,11 @@ use rhai::{Array, Dynamic, Map};
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
         schema: "data.default_collate(Any[] batch) -> Any",
-        doc: "Makes one batch of a list of samples: tensors are stacked in a new first dimension, floats \
-              become a float64 tensor, integers an int64 tensor, bools a bool tensor, texts stay a list; \
-              arrays and maps are collated item by item.",
-        example: "data.default_collate([#{x: torch.ones([2]), y: 1}, #{x: torch.zeros([2]), y: 2}])",
+        doc: "Makes one batch of a list of samples: tensors are stacked in a new first dimension, \
+              floats become a float64 tensor, integers an int64 tensor, bools a bool tensor, \
+              texts stay a list; arrays and maps are collated item by item.",
+        example: "data.default_collate([#{x: torch.ones([2]), y: 1}, #{x: torch.zeros([2]), y: \
+                  2}])",
         call: |args| collate(&samples(args.get(0))?, args.ctx()),
     },
     Function {

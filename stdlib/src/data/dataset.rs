@@ -38,8 +38,8 @@ impl Dataset {
         &self.0
     }
 
-    /// Anything that has a length and items: a dataset, an array, a tensor (its rows), a range, or a
-    /// map with `len` and `get`.
+    /// Anything that has a length and items: a dataset, an array, a tensor (its rows), a range, or
+    /// a map with `len` and `get`.
     pub(crate) fn from_value(value: &Dynamic) -> Result<Dataset> {
         if let Some(dataset) = value.read_lock::<Dataset>() {
             return Ok(dataset.clone());

@@ -12,8 +12,8 @@ use super::sampler::{Indices, Order, Sampler, index_list, permutation};
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
         schema: "data.TensorDataset(*Tensor tensors) -> Dataset",
-        doc: "A dataset of tensors with one size in the first dimension: sample `i` is the array of all \
-              rows `i`. Batches of it are picked by libtorch, without a closure.",
+        doc: "A dataset of tensors with one size in the first dimension: sample `i` is the array \
+              of all rows `i`. Batches of it are picked by libtorch, without a closure.",
         example: "let x = torch.arange(6).reshape([3, 2]);\n\
                   let dataset = data.TensorDataset(x, torch.tensor([0, 1, 0]));\n\
                   dataset[1]",
@@ -25,8 +25,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     },
     Function {
         schema: "data.Dataset(int len, Function get) -> Dataset",
-        doc: "A dataset of `len` samples; `get(i)` makes sample `i`: a tensor, a number, a text, or an \
-              array or map of them.",
+        doc: "A dataset of `len` samples; `get(i)` makes sample `i`: a tensor, a number, a text, \
+              or an array or map of them.",
         example: "let squares = data.Dataset(len: 10, get: |i| #{x: i, y: i * i});\n\
                   squares[3].y",
         call: |args| {
@@ -63,23 +63,29 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         },
     },
     Function {
-        schema: "data.random_split(Any dataset, Any lengths, Generator? generator=None, *, int? seed=None) -> Any[]",
-        doc: "Splits a dataset at random into subsets of given lengths, or of given fractions that sum to \
-              1. With the same generator or seed the split is PyTorch's.",
+        schema: "data.random_split(Any dataset, Any lengths, Generator? generator=None, *, int? \
+                 seed=None) -> Any[]",
+        doc: "Splits a dataset at random into subsets of given lengths, or of given fractions \
+              that sum to 1. With the same generator or seed the split is PyTorch's.",
         example: "let parts = data.random_split(torch.arange(10), [0.8, 0.2], seed: 0);\n\
                   [len(parts[0]), len(parts[1])]",
         call: random_split,
     },
     Function {
-        schema: "data.DataLoader(Any dataset, int? batch_size=1, bool? shuffle=None, Any? sampler=None, Any? batch_sampler=None, int num_workers=0, Any? collate_fn=None, bool pin_memory=False, bool drop_last=False, Generator? generator=None, *, int? seed=None, int prefetch_factor=2, bool persistent_workers=False) -> DataLoader",
-        doc: "Batches of a dataset: `for batch in loader` is one epoch, `len(loader)` the number of batches.\n\n\
-              Samples of tensors are picked by libtorch, with `num_workers` threads that work ahead by \
-              `prefetch_factor` batches each; the batches are the same ones in the same order for any \
-              number of workers. Samples of closures are made and collated on the script's own thread. \
-              With the same generator (or `torch.manual_seed`) the shuffles are PyTorch's; `seed` starts \
-              a generator of the loader's own. `sampler` is a sampler, an array of indices or a closure \
-              that gives one per epoch. Threads need no start-up worth keeping, so \
-              `persistent_workers` changes nothing; `pin_memory` does where there is a CUDA device.",
+        schema: "data.DataLoader(Any dataset, int? batch_size=1, bool? shuffle=None, Any? \
+                 sampler=None, Any? batch_sampler=None, int num_workers=0, Any? collate_fn=None, \
+                 bool pin_memory=False, bool drop_last=False, Generator? generator=None, *, int? \
+                 seed=None, int prefetch_factor=2, bool persistent_workers=False) -> DataLoader",
+        doc: "Batches of a dataset: `for batch in loader` is one epoch, `len(loader)` the number \
+              of batches.\n\n\
+              Samples of tensors are picked by libtorch, with `num_workers` threads that work \
+              ahead by `prefetch_factor` batches each; the batches are the same ones in the same \
+              order for any number of workers. Samples of closures are made and collated on the \
+              script's own thread. With the same generator (or `torch.manual_seed`) the shuffles \
+              are PyTorch's; `seed` starts a generator of the loader's own. `sampler` is a \
+              sampler, an array of indices or a closure that gives one per epoch. Threads need no \
+              start-up worth keeping, so `persistent_workers` changes nothing; `pin_memory` does \
+              where there is a CUDA device.",
         example: "let dataset = data.TensorDataset(torch.arange(10), torch.arange(10) % 2);\n\
                   let loader = data.DataLoader(dataset, batch_size: 4, shuffle: true, seed: 0);\n\
                   for batch in loader { print(batch[0]); }",
@@ -92,9 +98,11 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         call: |args| sampler(Order::Sequential(Dataset::from_value(args.get(0))?)),
     },
     Function {
-        schema: "data.RandomSampler(Any data_source, bool replacement=False, int? num_samples=None, Generator? generator=None) -> Sampler",
+        schema: "data.RandomSampler(Any data_source, bool replacement=False, int? \
+                 num_samples=None, Generator? generator=None) -> Sampler",
         doc: "Samples in random order, or drawn with replacement.",
-        example: "let draw = data.RandomSampler(torch.zeros([3]), replacement: true, num_samples: 5);\n\
+        example: "let draw = data.RandomSampler(torch.zeros([3]), replacement: true, num_samples: \
+                  5);\n\
                   len(draw)",
         call: |args| {
             let samples = args.opt_int(2)?.map(num_samples).transpose()?;
@@ -113,7 +121,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         },
     },
     Function {
-        schema: "data.WeightedRandomSampler(Any weights, int num_samples, bool replacement=True, Generator? generator=None) -> Sampler",
+        schema: "data.WeightedRandomSampler(Any weights, int num_samples, bool replacement=True, \
+                 Generator? generator=None) -> Sampler",
         doc: "Indices drawn by weight; the weights need not sum to one.",
         example: "len(data.WeightedRandomSampler([0.1, 0.9, 0.4], 5))",
         call: |args| {

@@ -242,7 +242,8 @@ pub(crate) fn batch_size(size: i64) -> Result<usize> {
     })
 }
 
-/// The generator at `i`, or one that starts from the seed at `seed`; `None` for torch's default one.
+/// The generator at `i`, or one that starts from the seed at `seed`; `None` for torch's default
+/// one.
 pub(crate) fn generator_of(args: &Args<'_>, i: usize, seed: usize) -> Result<Option<Generator>> {
     match (args.opt_generator(i)?, args.opt_int(seed)?) {
         (Some(_), Some(_)) => Err(Error::value("give either a generator or a seed, not both")),

@@ -1,4 +1,5 @@
-//! Batches of datasets that hold only tensors: picked by libtorch, without a closure, on any thread.
+//! Batches of datasets that hold only tensors: picked by libtorch, without a closure, on any
+//! thread.
 
 use std::sync::Arc;
 
@@ -65,8 +66,8 @@ impl Native {
         }
     }
 
-    /// The samples at `indices`, stacked: one tensor `[batch, …]` per tensor of the dataset. They are
-    /// copies, so a batch that is changed in place leaves the dataset as it was.
+    /// The samples at `indices`, stacked: one tensor `[batch, …]` per tensor of the dataset. They
+    /// are copies, so a batch that is changed in place leaves the dataset as it was.
     ///
     /// # Errors
     /// An `IndexError` for an index beyond the dataset.

@@ -1,9 +1,9 @@
 //! Threads that make batches ahead of the loop that uses them.
 //!
-//! Worker `k` of `n` makes the batches `k`, `k + n`, `k + 2n`, … and hands them over a channel of its
-//! own, so they arrive in order whatever the workers' speed. No worker is more than
-//! `prefetch_factor` batches ahead. When the iterator is dropped in mid-epoch the channels close and
-//! the threads are joined.
+//! Worker `k` of `n` makes the batches `k`, `k + n`, `k + 2n`, … and hands them over a channel of
+//! its own, so they arrive in order whatever the workers' speed. No worker is more than
+//! `prefetch_factor` batches ahead. When the iterator is dropped in mid-epoch the channels close
+//! and the threads are joined.
 
 use std::thread::JoinHandle;
 use std::time::Duration;

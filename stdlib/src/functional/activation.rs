@@ -5,6 +5,7 @@ use flambeau_runtime::{Error, Result};
 use rhai::Dynamic;
 
 use super::common::{value, with_inplace};
+use super::numbers::WithNumber;
 
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
@@ -106,7 +107,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         example: "F.softsign(torch.tensor([-1.0, 2.0]))",
         call: |args| {
             let x = args.tensor(0)?;
-            Ok(value(x.f_div(&x.f_abs()?.f_add_scalar(1)?)?))
+            Ok(value(x.f_div(&x.f_abs()?.add_number(1)?)?))
         },
     },
     Function {
@@ -183,13 +184,13 @@ fn softmax_dim(args: &Args<'_>, x: &tch::Tensor) -> Result<i64> {
 fn gumbel_softmax(args: &mut Args<'_>) -> Result<Dynamic> {
     let (logits, tau, hard, dim) = (args.tensor(0)?, args.float(1)?, args.bool(2)?, args.int(4)?);
     let noise = logits.f_detach()?.f_empty_like()?.f_contiguous()?.f_exponential_(1.0)?;
-    let soft = logits.f_add(&noise.f_log()?.f_neg()?)?.f_div_scalar(tau)?.f_softmax(dim, None)?;
+    let soft = logits.f_add(&noise.f_log()?.f_neg()?)?.div_number(tau)?.f_softmax(dim, None)?;
     if !hard {
         return Ok(value(soft));
     }
     let (_, index) = soft.f_max_dim(dim, true)?;
     let one_hot =
-        soft.f_detach()?.f_zeros_like()?.f_contiguous()?.f_scatter_value_(dim, &index, 1.0)?;
+        soft.f_detach()?.f_zeros_like()?.f_contiguous()?.scatter_number_(dim, &index, 1.0)?;
     // The value is the one-hot vector, the gradient that of the soft sample.
     Ok(value(one_hot.f_sub(&soft.f_detach()?)?.f_add(&soft)?))
 }

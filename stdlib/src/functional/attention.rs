@@ -4,11 +4,13 @@
 //! <https://pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html>.
 
 use flambeau_runtime::script::{Args, Function};
+use flambeau_runtime::torch::Tensor as Handle;
 use flambeau_runtime::{Error, Result};
 use rhai::Dynamic;
 use tch::Tensor;
 
-use super::common::{device, shape, value};
+use super::common::{device, shape, sizes, value};
+use super::numbers::{WithNumber, baddbmm};
 use super::projection::project;
 
 pub(crate) const FUNCTIONS: &[Function] = &[Function {
@@ -67,9 +69,10 @@ pub(crate) enum Same {
 }
 
 impl Same {
-    /// One storage, offset and shape: the nearest to Python's `is` that matters here.
+    /// Compares identities, as Python's `is` does.
     pub(crate) fn of(query: &Tensor, key: &Tensor, value: &Tensor) -> Same {
-        let same = |a: &Tensor, b: &Tensor| a.f_is_set_to(b).unwrap_or(false);
+        let id = |t: &Tensor| Handle::from(t.shallow_clone()).identity();
+        let same = |a: &Tensor, b: &Tensor| id(a) == id(b);
         match (same(key, value), same(query, key)) {
             (true, true) => Same::All,
             (true, false) => Same::KeyValue,
@@ -139,7 +142,9 @@ pub(crate) fn attend(a: &Attention) -> Result<(Tensor, Option<Tensor>)> {
         Some(mask) if !batched => Some(mask.f_unsqueeze(0)?),
         other => other.as_ref().map(Tensor::shallow_clone),
     };
-    let (target, batch, embed) = query.size3()?;
+    let [target, batch, embed] = sizes(&query)[..] else {
+        return Err(Error::shape(format!("query must be a dense tensor, found {}", shape(&query))));
+    };
     let kind = query.f_kind()?;
     padding = padding.map(|mask| additive(&mask, "key_padding_mask", kind)).transpose()?;
     if a.causal && a.mask.is_none() {
@@ -168,7 +173,7 @@ pub(crate) fn attend(a: &Attention) -> Result<(Tensor, Option<Tensor>)> {
     let head = embed / heads;
     let (q, mut k, mut v) = project(a, &query, &key, &val, batched)?;
     if let Some(given) = mask {
-        let (source, found) = (key.size()[0], given.size());
+        let (source, found) = (sizes(&key).first().copied().unwrap_or(0), sizes(&given));
         mask = Some(match found.as_slice() {
             [l, s] if *l == target && *s == source => given.f_unsqueeze(0)?,
             [n, l, s] if *n == batch * heads && *l == target && *s == source => given,
@@ -208,12 +213,12 @@ pub(crate) fn attend(a: &Attention) -> Result<(Tensor, Option<Tensor>)> {
         _ => return Err(Error::value("bias_k and bias_v must be given together")),
     }
     let split = |t: Tensor| -> Result<Tensor> {
-        let length = t.size()[0];
+        let length = sizes(&t)[0];
         Ok(t.f_contiguous()?.f_view([length, batch * heads, head])?.f_transpose(0, 1)?)
     };
     let q = split(q)?;
     let given = |t: &Tensor, name: &str| -> Result<Tensor> {
-        let size = t.size();
+        let size = sizes(t);
         if size.len() != 3 || size[0] != batch * heads || size[2] != head {
             return Err(Error::shape(format!(
                 "expecting static_{name} of shape ({}, length, {head}), but got {size:?}",
@@ -237,9 +242,9 @@ pub(crate) fn attend(a: &Attention) -> Result<(Tensor, Option<Tensor>)> {
         (k, v) = (Tensor::f_cat(&[&k, &zeros(&k)?], 1)?, Tensor::f_cat(&[&v, &zeros(&v)?], 1)?);
         (mask, padding) = (widen(mask)?, widen(padding)?);
     }
-    let source = k.size()[1];
+    let source = sizes(&k)[1];
     if let Some(padding) = padding {
-        if padding.size() != [batch, source] {
+        if sizes(&padding) != [batch, source] {
             return Err(Error::shape(format!(
                 "Expected key_padding_mask of shape ({batch}, {source}), but got {}",
                 shape(&padding)
@@ -258,15 +263,15 @@ pub(crate) fn attend(a: &Attention) -> Result<(Tensor, Option<Tensor>)> {
     let project_out = |heads_first: Tensor| -> Result<Tensor> {
         let flat = heads_first.f_contiguous()?.f_view([target * batch, embed])?;
         let out = flat.f_linear(&a.out_weight, a.out_bias.as_ref())?;
-        let width = out.size()[1];
+        let width = sizes(&out)[1];
         let out = out.f_view([target, batch, width])?;
         Ok(if batched { out } else { out.f_squeeze_dim(1)? })
     };
     if a.need_weights {
-        let scaled = q.f_mul_scalar((1.0 / head as f64).sqrt())?;
+        let scaled = q.mul_number((1.0 / head as f64).sqrt())?;
         let keys = k.f_transpose(-2, -1)?;
         let scores = match mask {
-            Some(mask) => mask.f_baddbmm(&scaled, &keys, 1.0, 1.0)?,
+            Some(mask) => baddbmm(&mask, &scaled, &keys)?,
             None => scaled.f_bmm(&keys)?,
         };
         let mut weights = scores.f_softmax(-1, None)?;
@@ -284,7 +289,7 @@ pub(crate) fn attend(a: &Attention) -> Result<(Tensor, Option<Tensor>)> {
         return Ok((output, Some(weights)));
     }
     if let Some(given) = mask {
-        mask = Some(match given.size().first() {
+        mask = Some(match sizes(&given).first() {
             Some(1) => given.f_unsqueeze(0)?,
             _ => given.f_view([batch, heads, -1, source])?,
         });
@@ -332,7 +337,7 @@ fn check_shapes(a: &Attention) -> Result<bool> {
             mask.dim()
         )));
     }
-    let (key, val) = (a.key.size(), a.value.size());
+    let (key, val) = (sizes(&a.key), sizes(&a.value));
     let fits = if a.separate.is_some() { key[..dims - 1] == val[..dims - 1] } else { key == val };
     if !fits {
         return Err(Error::shape(format!("key shape {key:?} does not match value shape {val:?}")));
@@ -348,6 +353,6 @@ fn additive(mask: &Tensor, name: &str, kind: tch::Kind) -> Result<Tensor> {
     if mask.f_kind()? != tch::Kind::Bool {
         return Err(Error::type_(format!("only bool and floating types of {name} are supported")));
     }
-    let zeros = Tensor::f_zeros(mask.size().as_slice(), (kind, device(mask)?))?;
-    Ok(zeros.f_masked_fill(mask, f64::NEG_INFINITY)?)
+    let zeros = Tensor::f_zeros(sizes(mask).as_slice(), (kind, device(mask)?))?;
+    zeros.masked_fill_number(mask, f64::NEG_INFINITY)
 }

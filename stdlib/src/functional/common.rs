@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use flambeau_runtime::script::Args;
+pub(crate) use flambeau_runtime::torch::sizes;
 use flambeau_runtime::torch::{NativeArgument, NativeOperator, Tensor};
 use flambeau_runtime::{Error, Result};
 use rhai::{Array, Dynamic};
@@ -131,7 +132,7 @@ pub(crate) fn broadcast(
     a: &tch::Tensor,
     b: &tch::Tensor,
 ) -> Result<Option<(tch::Tensor, tch::Tensor)>> {
-    if a.size() == b.size() {
+    if sizes(a) == sizes(b) {
         return Ok(None);
     }
     let mut both = tch::Tensor::f_broadcast_tensors(&[a, b])?;
@@ -140,5 +141,5 @@ pub(crate) fn broadcast(
 
 /// `[2, 3]`, for messages.
 pub(crate) fn shape(tensor: &tch::Tensor) -> String {
-    format!("{:?}", tensor.size())
+    format!("{:?}", sizes(tensor))
 }

@@ -6,7 +6,7 @@ use flambeau_runtime::torch::Tensor;
 use flambeau_runtime::{Error, Result};
 use rhai::Dynamic;
 
-use super::common::{device, shape, value};
+use super::common::{device, shape, sizes, value};
 
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
@@ -32,7 +32,7 @@ fn renorm(weight: &Tensor, input: &tch::Tensor, max_norm: f64, norm_type: f64) -
 
 fn embedding(args: &mut Args<'_>) -> Result<Dynamic> {
     let (mut input, weight) = (args.tensor(0)?, args.tensor(1)?);
-    let rows = weight.size().first().copied().unwrap_or(0);
+    let rows = sizes(&weight).first().copied().unwrap_or(0);
     let padding = match args.opt_int(2)? {
         None => -1,
         Some(i) if i >= rows || i < -rows => {
@@ -49,12 +49,17 @@ fn embedding(args: &mut Args<'_>) -> Result<Dynamic> {
     Ok(value(tch::Tensor::f_embedding(&weight, &input, padding, by_frequency, sparse)?))
 }
 
+/// The length of the bags of a 2-dimensional input.
+fn bag_of(input: &tch::Tensor) -> usize {
+    sizes(input).get(1).and_then(|n| usize::try_from(*n).ok()).unwrap_or(1)
+}
+
 fn embedding_bag(args: &mut Args<'_>) -> Result<Dynamic> {
     let (input, weight) = (args.tensor(0)?, args.tensor(1)?);
     let (by_frequency, sparse) = (args.bool(5)?, args.bool(7)?);
     let samples = args.opt_tensor(8)?;
     if let Some(samples) = &samples
-        && samples.size() != input.size()
+        && sizes(samples) != sizes(&input)
     {
         return Err(Error::shape(format!(
             "embedding_bag: If per_sample_weights ({}) is not None, then it must have the same shape \
@@ -74,9 +79,11 @@ fn embedding_bag(args: &mut Args<'_>) -> Result<Dynamic> {
     let (input, offsets, samples) = match (input.dim(), offsets) {
         (2, None) => {
             include_last = false;
-            let options = (input.f_kind()?, device(&input)?);
-            let (n, bag) = (input.numel() as i64, input.size()[1]);
-            let offsets = tch::Tensor::f_arange_start_step(0, n, bag.max(1), options)?;
+            let (n, bag) = (input.numel(), bag_of(&input));
+            let starts: Vec<i64> = (0..n as i64).step_by(bag.max(1)).collect();
+            let offsets = tch::Tensor::f_from_slice(&starts)?
+                .f_to_kind(input.f_kind()?)?
+                .f_to_device(device(&input)?)?;
             let samples = samples.map(|samples| samples.f_reshape([-1i64])).transpose()?;
             (input.f_reshape([-1i64])?, offsets, samples)
         }

@@ -4,7 +4,8 @@ use flambeau_runtime::script::{Args, Function};
 use flambeau_runtime::{Error, Result};
 use rhai::Dynamic;
 
-use super::common::{legacy_reduction, reduce, reduction, shape, value};
+use super::common::{legacy_reduction, reduce, reduction, shape, sizes, value};
+use super::numbers::WithNumber;
 
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
@@ -39,7 +40,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             let (x, target) = (args.tensor(0)?, args.tensor(1)?);
             let (weight, positive) = (args.opt_tensor(2)?, args.opt_tensor(6)?);
             let reduction = legacy_reduction(args, 3, 4, 5)?;
-            if x.size() != target.size() {
+            if sizes(&x) != sizes(&target) {
                 return Err(Error::shape(format!(
                     "Target size ({}) must be the same as input size ({})",
                     shape(&target),
@@ -90,7 +91,7 @@ fn cross_entropy(args: &mut Args<'_>) -> Result<Dynamic> {
 fn binary_cross_entropy(args: &mut Args<'_>) -> Result<Dynamic> {
     let (x, target, weight) = (args.tensor(0)?, args.tensor(1)?, args.opt_tensor(2)?);
     let reduction = legacy_reduction(args, 3, 4, 5)?;
-    if x.size() != target.size() {
+    if sizes(&x) != sizes(&target) {
         return Err(Error::shape(format!(
             "Using a target size ({}) that is different to the input size ({}) is deprecated. \
              Please ensure they have the same size.",
@@ -106,14 +107,14 @@ fn multilabel_soft_margin_loss(args: &mut Args<'_>) -> Result<Dynamic> {
     let (x, target, weight) = (args.tensor(0)?, args.tensor(1)?, args.opt_tensor(2)?);
     let reduction = legacy_reduction(args, 3, 4, 5)?;
     let positive = target.f_mul(&x.f_log_sigmoid()?)?;
-    let negative = target.f_rsub_scalar(1)?.f_mul(&x.f_neg()?.f_log_sigmoid()?)?;
+    let negative = target.rsub_number(1)?.f_mul(&x.f_neg()?.f_log_sigmoid()?)?;
     let mut loss = positive.f_add(&negative)?.f_neg()?;
     if let Some(weight) = weight {
         loss = loss.f_mul(&weight)?;
     }
-    let Some(&classes) = x.size().last() else {
+    let Some(&classes) = sizes(&x).last() else {
         return Err(Error::shape("multilabel_soft_margin_loss needs a dimension of classes"));
     };
-    let loss = loss.f_sum_dim_intlist([-1i64].as_slice(), false, None)?.f_div_scalar(classes)?;
+    let loss = loss.f_sum_dim_intlist([-1i64].as_slice(), false, None)?.div_number(classes)?;
     Ok(value(reduce(loss, reduction)?))
 }

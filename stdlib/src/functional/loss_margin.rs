@@ -6,6 +6,7 @@ use flambeau_runtime::{Error, Result};
 use rhai::Dynamic;
 
 use super::common::{legacy_reduction, reduce, reduction, shape, tensor_of, value};
+use super::numbers::WithNumber;
 
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
@@ -147,6 +148,6 @@ fn triplet_with_distance(args: &mut Args<'_>) -> Result<Dynamic> {
         let other = distance(&positive, &negative)?;
         far = Tensor::from(far.f_minimum(&other)?);
     }
-    let loss = near.f_add_scalar(margin)?.f_sub(&far)?.f_clamp_min(0)?;
+    let loss = near.add_number(margin)?.f_sub(&far)?.clamp_min_number(0)?;
     Ok(value(reduce(loss, reduction)?))
 }

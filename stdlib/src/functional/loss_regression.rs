@@ -5,7 +5,8 @@ use flambeau_runtime::{Error, Result};
 use rhai::Dynamic;
 use tch::Reduction;
 
-use super::common::{broadcast, copy, legacy_reduction, reduce, reduction, shape, value};
+use super::common::{broadcast, copy, legacy_reduction, reduce, reduction, shape, sizes, value};
+use super::numbers::WithNumber;
 
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
@@ -67,7 +68,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
 
 /// Refuses a weight of another shape than the input.
 fn check_weight(input: &tch::Tensor, weight: &tch::Tensor) -> Result<()> {
-    if weight.size() != input.size() {
+    if sizes(weight) != sizes(input) {
         return Err(Error::shape(format!(
             "Weights and input must have the same size, found {} and {}",
             shape(weight),
@@ -98,7 +99,7 @@ fn mse_loss(args: &mut Args<'_>) -> Result<Dynamic> {
         None => a.f_mse_loss(&b, reduction)?,
         Some(weight) => {
             check_weight(&x, &weight)?;
-            weighted(a.f_sub(&b)?.f_pow_tensor_scalar(2)?, &weight, reduction)?
+            weighted(a.f_sub(&b)?.pow_number(2)?, &weight, reduction)?
         }
     }))
 }
@@ -145,13 +146,13 @@ fn gaussian_nll_loss(args: &mut Args<'_>) -> Result<Dynamic> {
     let (x, target) = (args.tensor(0)?, args.tensor(1)?);
     let (full, eps, reduction) = (args.bool(3)?, args.float(4)?, reduction(args, 5)?);
     let mut variance = match args.float(2) {
-        Ok(number) => x.f_ones_like()?.f_mul_scalar(number)?,
+        Ok(number) => x.f_ones_like()?.mul_number(number)?,
         Err(_) => args.tensor(2)?.into_tch(),
     };
-    if bool::try_from(variance.f_lt(0)?.f_any()?)? {
+    if bool::try_from(variance.lt_number(0)?.f_any()?)? {
         return Err(Error::value("var has negative entry/entries"));
     }
-    let (size, wanted) = (variance.size(), x.size());
+    let (size, wanted) = (sizes(&variance), sizes(&x));
     if size != wanted {
         if wanted.split_last().is_some_and(|(_, front)| front == size) {
             variance = variance.f_unsqueeze(-1)?;
@@ -163,13 +164,13 @@ fn gaussian_nll_loss(args: &mut Args<'_>) -> Result<Dynamic> {
             )));
         }
     }
-    let mut variance = copy(&variance)?;
+    let variance = copy(&variance)?;
     // The clamp is outside the graph, so that the gradient passes it.
-    let _ = tch::no_grad(|| variance.f_clamp_min_(eps))?;
-    let squared = x.f_sub(&target)?.f_pow_tensor_scalar(2)?;
-    let mut loss = variance.f_log()?.f_add(&squared.f_div(&variance)?)?.f_mul_scalar(0.5)?;
+    let _ = tch::no_grad(|| variance.clamp_min_number_(eps))?;
+    let squared = x.f_sub(&target)?.pow_number(2)?;
+    let mut loss = variance.f_log()?.f_add(&squared.f_div(&variance)?)?.mul_number(0.5)?;
     if full {
-        loss = loss.f_add_scalar(0.5 * (2.0 * std::f64::consts::PI).ln())?;
+        loss = loss.add_number(0.5 * (2.0 * std::f64::consts::PI).ln())?;
     }
     Ok(value(reduce(loss, reduction)?))
 }
@@ -179,8 +180,8 @@ fn kl_div(args: &mut Args<'_>) -> Result<Dynamic> {
     let batch_mean = args.is_none(2) && args.is_none(3) && args.str(4)? == "batchmean";
     let reduction = if batch_mean { Reduction::Sum } else { legacy_reduction(args, 2, 3, 4)? };
     let loss = x.f_kl_div(&target, reduction, log_target)?;
-    Ok(value(match (batch_mean, x.size().first()) {
-        (true, Some(&n)) => loss.f_div_scalar(n)?,
+    Ok(value(match (batch_mean, sizes(&x).first()) {
+        (true, Some(&n)) => loss.div_number(n)?,
         _ => loss,
     }))
 }

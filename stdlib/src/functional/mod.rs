@@ -11,6 +11,7 @@ mod loss_classification;
 mod loss_margin;
 mod loss_regression;
 mod normalization;
+pub(crate) mod numbers;
 mod pooling;
 mod pooling_adaptive;
 mod projection;

@@ -4,7 +4,8 @@ use flambeau_runtime::script::{Args, Function};
 use flambeau_runtime::{Error, Result};
 use rhai::Dynamic;
 
-use super::common::{tensor_of, value};
+use super::common::{sizes, tensor_of, value};
+use super::numbers::WithNumber;
 
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
@@ -61,7 +62,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             let (p, dim) = (args.take(1), args.take(2));
             let norm = vec![Dynamic::from(x.clone()), p, dim, Dynamic::TRUE];
             let norm = tensor_of(&args.ctx().op("linalg_vector_norm", norm)?)?;
-            Ok(value(x.f_div(&norm.f_clamp_min(args.float(3)?)?.f_expand_as(&x)?)?))
+            Ok(value(x.f_div(&norm.clamp_min_number(args.float(3)?)?.f_expand_as(&x)?)?))
         },
     },
 ];
@@ -83,7 +84,7 @@ fn batch_norm(args: &mut Args<'_>) -> Result<Dynamic> {
     let (weight, bias) = (args.opt_tensor(3)?, args.opt_tensor(4)?);
     let (training, momentum, eps) = (args.bool(5)?, args.float(6)?, args.float(7)?);
     if training {
-        check_batch(&x.size())?;
+        check_batch(&sizes(&x))?;
     }
     if eps <= 0.0 {
         return Err(Error::value(format!("batch_norm eps must be positive, but got {eps}")));
@@ -105,7 +106,7 @@ fn instance_norm(args: &mut Args<'_>) -> Result<Dynamic> {
     let (mean, variance) = (args.opt_tensor(1)?, args.opt_tensor(2)?);
     let (weight, bias) = (args.opt_tensor(3)?, args.opt_tensor(4)?);
     let (own, momentum, eps) = (args.bool(5)?, args.float(6)?, args.float(7)?);
-    let size = x.size();
+    let size = sizes(&x);
     if own && size.iter().skip(2).product::<i64>() == 1 {
         return Err(Error::shape(format!(
             "Expected more than 1 spatial element when training, got input size {size:?}"
@@ -126,7 +127,7 @@ fn instance_norm(args: &mut Args<'_>) -> Result<Dynamic> {
 fn group_norm(args: &mut Args<'_>) -> Result<Dynamic> {
     let (x, groups) = (args.tensor(0)?, args.int(1)?);
     let (weight, bias, eps) = (args.opt_tensor(2)?, args.opt_tensor(3)?, args.float(4)?);
-    let size = x.size();
+    let size = sizes(&x);
     if size.len() < 2 {
         return Err(Error::shape(format!(
             "Expected at least 2 dimensions for input tensor but received {}",
@@ -145,7 +146,7 @@ fn group_norm(args: &mut Args<'_>) -> Result<Dynamic> {
 fn local_response_norm(args: &mut Args<'_>) -> Result<Dynamic> {
     let (x, size) = (args.tensor(0)?, args.int(1)?);
     let (alpha, beta, k) = (args.float(2)?, args.float(3)?, args.float(4)?);
-    let shape = x.size();
+    let shape = sizes(&x);
     if shape.len() < 3 {
         return Err(Error::shape(format!(
             "Expected 3D or higher dimensionality input (got {} dimensions)",
@@ -171,6 +172,6 @@ fn local_response_norm(args: &mut Args<'_>) -> Result<Dynamic> {
             .f_squeeze_dim(1)?
             .f_view(shape.as_slice())?
     };
-    let scale = mean.f_mul_scalar(alpha)?.f_add_scalar(k)?.f_pow_tensor_scalar(beta)?;
+    let scale = mean.mul_number(alpha)?.add_number(k)?.pow_number(beta)?;
     Ok(value(x.f_div(&scale)?))
 }

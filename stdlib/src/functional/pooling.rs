@@ -4,7 +4,8 @@ use flambeau_runtime::script::{Args, Function};
 use flambeau_runtime::{Error, Result};
 use rhai::Dynamic;
 
-use super::common::{shape, value, values};
+use super::common::{shape, sizes, value, values};
+use super::numbers::WithNumber;
 
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
@@ -165,7 +166,7 @@ fn lp_pool(args: &mut Args<'_>, n: usize) -> Result<Dynamic> {
     let (x, p) = (args.tensor(0)?, args.float(1)?);
     let (kernel, stride, ceil) = (args.ints_n(2, n)?, stride(args, 3, n)?, args.bool(4)?);
     let elements: i64 = kernel.iter().product();
-    let powers = x.f_pow_tensor_scalar(p)?;
+    let powers = x.pow_number(p)?;
     let zero = vec![0; n];
     let mean = match n {
         1 => powers.f_avg_pool1d(kernel, stride, zero, ceil, true)?,
@@ -173,7 +174,7 @@ fn lp_pool(args: &mut Args<'_>, n: usize) -> Result<Dynamic> {
         _ => powers.f_avg_pool3d(kernel, stride, zero, ceil, true, None)?,
     };
     let magnitude = mean.f_sign()?.f_mul(&mean.f_abs()?.f_relu()?)?;
-    Ok(value(magnitude.f_mul_scalar(elements)?.f_pow_tensor_scalar(1.0 / p)?))
+    Ok(value(magnitude.mul_number(elements)?.pow_number(1.0 / p)?))
 }
 
 fn max_unpool(args: &mut Args<'_>, n: usize) -> Result<Dynamic> {
@@ -200,7 +201,7 @@ fn unpooled_size(
     padding: &[i64],
     wanted: Option<Vec<i64>>,
 ) -> Result<Vec<i64>> {
-    let (size, n) = (x.size(), kernel.len());
+    let (size, n) = (sizes(x), kernel.len());
     if size.len() < n {
         return Err(Error::shape(format!("expected {n} spatial dimensions, found {}", shape(x))));
     }

@@ -4,7 +4,7 @@ use flambeau_runtime::script::{Args, Function};
 use flambeau_runtime::{Error, Result};
 use rhai::Dynamic;
 
-use super::common::{device, shape, value, values};
+use super::common::{device, shape, sizes, value, values};
 
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
@@ -18,7 +18,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         doc: "Means over the last two dimensions; `()` in `output_size` keeps a size.",
         example: "F.adaptive_avg_pool2d(torch.ones([1, 1, 4, 4]), [2, ()])",
         call: |args| {
-            let (x, size) = (args.tensor(0)?, sizes(args, 2)?);
+            let (x, size) = (args.tensor(0)?, wanted_sizes(args, 2)?);
             Ok(value(x.f_adaptive_avg_pool2d(size)?))
         },
     },
@@ -27,7 +27,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         doc: "Means over the last three dimensions; `()` in `output_size` keeps a size.",
         example: "F.adaptive_avg_pool3d(torch.ones([1, 1, 4, 4, 4]), 2)",
         call: |args| {
-            let (x, size) = (args.tensor(0)?, sizes(args, 3)?);
+            let (x, size) = (args.tensor(0)?, wanted_sizes(args, 3)?);
             Ok(value(x.f_adaptive_avg_pool3d(size)?))
         },
     },
@@ -94,8 +94,9 @@ pub(crate) const FUNCTIONS: &[Function] = &[
 ];
 
 /// The wanted size of `n` dimensions at argument 1, where `()` stands for the input's own.
-fn sizes(args: &Args<'_>, n: usize) -> Result<Vec<i64>> {
-    let size = args.tensor(0)?.size();
+fn wanted_sizes(args: &Args<'_>, n: usize) -> Result<Vec<i64>> {
+    let x = args.tensor(0)?;
+    let size = sizes(&x);
     let expected = "an integer or a list of integers and ()";
     let Some(list) = args.get(1).read_lock::<rhai::Array>() else {
         return args.ints_n(1, n);
@@ -113,7 +114,7 @@ fn sizes(args: &Args<'_>, n: usize) -> Result<Vec<i64>> {
 }
 
 fn adaptive_max(args: &mut Args<'_>, n: usize, always: bool) -> Result<Dynamic> {
-    let (x, size) = (args.tensor(0)?, sizes(args, n)?);
+    let (x, size) = (args.tensor(0)?, wanted_sizes(args, n)?);
     let (maxima, indices) = match n {
         1 => x.f_adaptive_max_pool1d(size)?,
         2 => x.f_adaptive_max_pool2d(size)?,
@@ -124,7 +125,7 @@ fn adaptive_max(args: &mut Args<'_>, n: usize, always: bool) -> Result<Dynamic> 
 
 fn fractional_max(args: &mut Args<'_>, n: usize, always: bool) -> Result<Dynamic> {
     let (x, kernel) = (args.tensor(0)?, args.ints_n(1, n)?);
-    let size = x.size();
+    let size = sizes(&x);
     if size.len() < n + 1 {
         return Err(Error::shape(format!(
             "fractional_max_pool{n}d: expected channels and {n} spatial dimensions, found {}",

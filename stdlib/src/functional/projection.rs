@@ -4,6 +4,7 @@ use flambeau_runtime::{Error, Result};
 use tch::Tensor;
 
 use super::attention::{Attention, Same};
+use super::common::sizes;
 
 /// Query, key and value through their input projections.
 pub(crate) fn project(
@@ -13,7 +14,7 @@ pub(crate) fn project(
     val: &Tensor,
     batched: bool,
 ) -> Result<(Tensor, Tensor, Tensor)> {
-    let embed = query.size()[2];
+    let embed = sizes(query)[2];
     if let Some([wq, wk, wv]) = &a.separate {
         let biases = match &a.in_bias {
             None => [None, None, None],

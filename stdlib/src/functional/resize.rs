@@ -6,7 +6,7 @@ use flambeau_runtime::torch::Tensor;
 use flambeau_runtime::{Error, Result};
 use rhai::{Array, Dynamic};
 
-use super::common::{shape, value};
+use super::common::{shape, sizes, value};
 
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
@@ -139,7 +139,8 @@ fn each(value: &Dynamic, n: usize, what: &str, x: &tch::Tensor) -> Result<Array>
 }
 
 fn interpolate(ctx: &Context<'_>, x: &Tensor, mode: &str, ask: Resize) -> Result<Dynamic> {
-    let dims = x.dim();
+    let own = sizes(x);
+    let dims = own.len();
     let n = dims.saturating_sub(2);
     let plain = matches!(mode, "nearest" | "area" | "nearest-exact");
     if plain && ask.align.is_some() {
@@ -178,7 +179,6 @@ fn interpolate(ctx: &Context<'_>, x: &Tensor, mode: &str, ask: Resize) -> Result
     }
     // The area mode knows sizes only.
     if size.is_none() && (ask.recompute || mode == "area") {
-        let own = x.size();
         size =
             Some(scales.iter().enumerate().map(|(i, s)| (own[i + 2] as f64 * s) as i64).collect());
         scales = Vec::new();
@@ -295,7 +295,7 @@ fn affine_grid(args: &mut Args<'_>) -> Result<Dynamic> {
             ));
         }
     };
-    let found = theta.size();
+    let found = sizes(&theta);
     if found.len() != 3 || found[1..] != [spatial, spatial + 1] {
         return Err(Error::shape(format!(
             "Expected a batch of {spatial}D affine matrices of shape Nx{spatial}x{} for size {size:?}. \

@@ -5,7 +5,7 @@ use flambeau_runtime::torch::{NativeArgument, Tensor};
 use flambeau_runtime::{Error, Result};
 use rhai::Dynamic;
 
-use super::common::{Lazy, device, shape, values};
+use super::common::{Lazy, device, shape, sizes, values};
 
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
@@ -58,11 +58,11 @@ fn stft(args: &mut Args<'_>) -> Result<Dynamic> {
         return Err(Error::value("stft align_to_window should only be set when center = false"));
     }
     if center {
-        let size = x.size();
+        let size = sizes(&x);
         let mut padded = vec![1; 3usize.saturating_sub(size.len())];
         padded.extend(&size);
         let wide = x.f_view(padded.as_slice())?.f_pad([n / 2, n / 2], &args.str(6)?, None)?;
-        let length = wide.size().last().copied().unwrap_or(0);
+        let length = sizes(&wide).last().copied().unwrap_or(0);
         let mut back = size;
         if let Some(last) = back.last_mut() {
             *last = length;
@@ -86,7 +86,7 @@ fn adjoint(x: &tch::Tensor) -> Result<tch::Tensor> {
 }
 
 fn svd_lowrank(a: tch::Tensor, q: i64, rounds: i64, mean: Option<tch::Tensor>) -> Result<Dynamic> {
-    let size = a.size();
+    let size = sizes(&a);
     let [.., m, n] = size.as_slice() else {
         return Err(Error::shape(format!("expected a matrix, found {}", shape(&a))));
     };
@@ -104,7 +104,7 @@ fn svd_lowrank(a: tch::Tensor, q: i64, rounds: i64, mean: Option<tch::Tensor>) -
         })
     };
     // An orthonormal basis of what A maps random vectors to, sharpened by power iterations.
-    let short = *a.size().last().unwrap_or(&0);
+    let short = *sizes(&a).last().unwrap_or(&0);
     let random = tch::Tensor::f_randn([short, q], (a.f_kind()?, device(&a)?))?;
     let onto = |x: &tch::Tensor| -> Result<tch::Tensor> {
         let less = mean.as_ref().map(|mean| mean.f_matmul(x)).transpose()?;
@@ -142,7 +142,7 @@ fn svd_lowrank(a: tch::Tensor, q: i64, rounds: i64, mean: Option<tch::Tensor>) -
 
 fn pca_lowrank(args: &mut Args<'_>) -> Result<Dynamic> {
     let (a, center, rounds) = (args.tensor(0)?.into_tch(), args.bool(2)?, args.int(3)?);
-    let size = a.size();
+    let size = sizes(&a);
     let [.., m, n] = size.as_slice() else {
         return Err(Error::shape(format!("expected a matrix, found {}", shape(&a))));
     };

@@ -50,9 +50,9 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     },
     Function {
         schema: "fs.glob(str pattern) -> str[]",
-        doc: "The paths that fit a pattern, sorted: `*` is any part of a name, `?` any one character, \
-              `[ab]` one of these, `**` any number of folders. As in Python, `*` leaves out names that \
-              begin with a dot.",
+        doc: "The paths that fit a pattern, sorted: `*` is any part of a name, `?` any one \
+              character, `[ab]` one of these, `**` any number of folders. As in Python, `*` \
+              leaves out names that begin with a dot.",
         example: "fs.mkdir(\"runs/doc/list\");\n\
                   fs.write_text(\"runs/doc/list/a.txt\", \"a\");\n\
                   fs.glob(\"runs/doc/l*/*.txt\")",
@@ -113,8 +113,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     },
     Function {
         schema: "fs.remove(str path, *, bool recursive=False) -> None",
-        doc: "Removes a file or an empty folder; with `recursive: true` a folder and all in it. A link is \
-              removed, not what it leads to.",
+        doc: "Removes a file or an empty folder; with `recursive: true` a folder and all in it. A \
+              link is removed, not what it leads to.",
         example: "fs.mkdir(\"runs/doc/gone\");\n\
                   fs.remove(\"runs/doc/gone\")",
         call: remove,
@@ -266,7 +266,8 @@ fn normalised(path: &Path) -> PathBuf {
 fn remove(args: &mut Args<'_>) -> Result<Dynamic> {
     let text = args.str(0)?;
     let allowed = args.ctx().writable(&text)?;
-    // The sandbox resolves links; what is removed is the link itself, unless its place is not allowed.
+    // The sandbox resolves links; what is removed is the link itself, unless its place is not
+    // allowed.
     let given = Path::new(&text);
     let is_link = fs::symlink_metadata(given).is_ok_and(|data| data.is_symlink());
     let path = if is_link {

@@ -109,7 +109,8 @@ fn matches(pattern: &str, name: &str) -> bool {
     pattern[p..].iter().all(|&c| c == '*')
 }
 
-/// The position behind the `[…]` at `p` if `c` is in it. Without a `]` the bracket stands for itself.
+/// The position behind the `[…]` at `p` if `c` is in it. Without a `]` the bracket stands for
+/// itself.
 fn one_of(pattern: &[char], p: usize, c: char) -> Option<usize> {
     let negated = pattern.get(p + 1) == Some(&'!');
     let start = p + 1 + usize::from(negated);

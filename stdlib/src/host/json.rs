@@ -24,8 +24,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     },
     Function {
         schema: "json.stringify(Any value, bool pretty=False) -> str",
-        doc: "A value as JSON text. Tensors become nested arrays; nan and infinities, which JSON does not \
-              have, become null.",
+        doc: "A value as JSON text. Tensors become nested arrays; nan and infinities, which JSON \
+              does not have, become null.",
         example: "json.stringify(#{name: \"digits\", shape: torch.zeros([2, 3]).shape})",
         call: |args| Ok(text(args.get(0), args.bool(1)?)?.into()),
     },

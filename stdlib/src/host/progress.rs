@@ -36,20 +36,23 @@ struct Bar {
 
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
-        schema: "progress(Any iterable=None, str? desc=None, int? total=None, *, bool disable=False) -> Progress",
-        doc: "Shows how far a loop is: `for x in progress(items) { … }` loops over the same items.\n\n\
-              `iterable` is anything that can be looped over; `total` is its length where that is not \
-              known. Keep the bar in a variable to say more while it runs: \
-              `bar.set_postfix(loss: 0.3)`. Without an iterable it is moved by `bar.update(n)` and ended \
-              by `bar.close()`. A terminal shows a bar; elsewhere a line is written every few seconds.",
+        schema: "progress(Any iterable=None, str? desc=None, int? total=None, *, bool \
+                 disable=False) -> Progress",
+        doc: "Shows how far a loop is: `for x in progress(items) { … }` loops over the same \
+              items.\n\n\
+              `iterable` is anything that can be looped over; `total` is its length where that is \
+              not known. Keep the bar in a variable to say more while it runs: \
+              `bar.set_postfix(loss: 0.3)`. Without an iterable it is moved by `bar.update(n)` \
+              and ended by `bar.close()`. A terminal shows a bar; elsewhere a line is written \
+              every few seconds.",
         example: "let bar = progress(0..3, desc: \"steps\");\n\
                   for i in bar { bar.set_postfix(loss: 1.0 / (i + 1)); }",
         call: progress,
     },
     Function {
         schema: "Progress.set_postfix(Progress self, Any ordered=None, *, **Any kwargs) -> None",
-        doc: "Sets what stands behind the bar: `bar.set_postfix(loss: 0.3, lr: 0.001)`. Numbers are shown \
-              with three digits, as in tqdm.",
+        doc: "Sets what stands behind the bar: `bar.set_postfix(loss: 0.3, lr: 0.001)`. Numbers \
+              are shown with three digits, as in tqdm.",
         example: "let bar = progress(0..3);\n\
                   for i in bar { bar.set_postfix(step: i, name: \"warm-up\"); }",
         call: |args| {

@@ -29,8 +29,9 @@ fn with<R>(f: impl FnOnce(&mut Mt19937) -> R) -> R {
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
         schema: "random.seed(int? a=None) -> None",
-        doc: "Starts the numbers of `random` from a seed (without one: from the system's randomness). \
-              They are those of Python's `random`; torch has its own: `torch.manual_seed`.",
+        doc: "Starts the numbers of `random` from a seed (without one: from the system's \
+              randomness). They are those of Python's `random`; torch has its own: \
+              `torch.manual_seed`.",
         example: "random.seed(0);\nrandom.random()",
         call: |args| {
             let seed = args.opt_int(0)?.unwrap_or_else(unpredictable);
@@ -111,8 +112,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     },
     Function {
         schema: "random.shuffle(Any x) -> Any[]",
-        doc: "The items in random order, as a new array: arrays are values in scripts, so the given one \
-              stays as it is.",
+        doc: "The items in random order, as a new array: arrays are values in scripts, so the \
+              given one stays as it is.",
         example: "let deck = random.shuffle(0..52);\nlen(deck)",
         call: |args| {
             let mut items = items(args, 0)?;
@@ -189,8 +190,8 @@ fn sample(args: &mut Args<'_>) -> Result<Dynamic> {
         .ok()
         .filter(|&k| k <= n)
         .ok_or_else(|| Error::value("sample(): larger sample than population or is negative"))?;
-    // Python takes a set of indices where that is smaller than a copy of the population; the numbers
-    // that are drawn differ, so the rule is kept.
+    // Python takes a set of indices where that is smaller than a copy of the population; the
+    // numbers that are drawn differ, so the rule is kept.
     let mut set_size = 21.0;
     if k > 5 {
         set_size += 4f64.powf((k as f64 * 3.0).log(4.0).ceil());

@@ -45,8 +45,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     },
     Function {
         schema: "time.iso(float? seconds=None) -> str",
-        doc: "A point in time (now by default, otherwise in seconds since 1970) as ISO 8601 in UTC, such \
-              as 2026-01-31T23:59:59Z: for names of runs and logs.",
+        doc: "A point in time (now by default, otherwise in seconds since 1970) as ISO 8601 in \
+              UTC, such as 2026-01-31T23:59:59Z: for names of runs and logs.",
         example: "time.iso(0.0)",
         call: |args| {
             let seconds = args.opt_float(0)?.unwrap_or_else(unix_seconds);

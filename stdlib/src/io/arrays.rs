@@ -12,8 +12,8 @@ use crate::nn::StateDict;
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
         schema: "data.read_npy(str path) -> Tensor",
-        doc: "Reads an array that numpy.save wrote: format versions 1 to 3, row- or column-major, little- \
-              or big-endian, every dtype that torch has too. Pickled objects are refused.",
+        doc: "Reads an array that numpy.save wrote: format versions 1 to 3, row- or column-major, \
+              little- or big-endian, every dtype that torch has too. Pickled objects are refused.",
         example: "fs.mkdir(\"runs/doc\");\n\
                   data.write_npy(torch.arange(6).reshape([2, 3]), \"runs/doc/a.npy\");\n\
                   data.read_npy(\"runs/doc/a.npy\")",
@@ -36,7 +36,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     },
     Function {
         schema: "data.read_npz(str path) -> Map",
-        doc: "Reads an archive that numpy.savez or numpy.savez_compressed wrote: its arrays by name.",
+        doc: "Reads an archive that numpy.savez or numpy.savez_compressed wrote: its arrays by \
+              name.",
         example: "fs.mkdir(\"runs/doc\");\n\
                   data.write_npz(#{x: torch.ones([2]), y: torch.eye(2)}, \"runs/doc/a.npz\");\n\
                   data.read_npz(\"runs/doc/a.npz\").y",
@@ -51,7 +52,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     },
     Function {
         schema: "data.write_npz(Any tensors, str path, *, bool compressed=False) -> None",
-        doc: "Writes a map of tensors as numpy.savez does (`compressed: true`: numpy.savez_compressed).",
+        doc: "Writes a map of tensors as numpy.savez does (`compressed: true`: \
+              numpy.savez_compressed).",
         example: "fs.mkdir(\"runs/doc\");\n\
                   data.write_npz(#{x: torch.ones([2]), y: torch.eye(2)}, \"runs/doc/a.npz\")",
         call: |args| {
@@ -66,8 +68,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     },
     Function {
         schema: "data.read_safetensors(str path, *, Device? device=None) -> Map",
-        doc: "Reads the tensors of a safetensors file by name: all dtypes of the Python package, bit by \
-              bit. The file's length and header are checked before anything is read.",
+        doc: "Reads the tensors of a safetensors file by name: all dtypes of the Python package, \
+              bit by bit. The file's length and header are checked before anything is read.",
         example: "fs.mkdir(\"runs/doc\");\n\
                   data.write_safetensors(#{w: torch.ones([2, 2])}, \"runs/doc/w.safetensors\");\n\
                   data.read_safetensors(\"runs/doc/w.safetensors\").w",
@@ -75,8 +77,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     },
     Function {
         schema: "data.write_safetensors(Any tensors, str path, *, Map? metadata=None) -> None",
-        doc: "Writes a map or state dict of tensors as safetensors, which Python's safetensors.torch reads. \
-              `metadata` is a map of texts that goes into the header.",
+        doc: "Writes a map or state dict of tensors as safetensors, which Python's \
+              safetensors.torch reads. `metadata` is a map of texts that goes into the header.",
         example: "fs.mkdir(\"runs/doc\");\n\
                   data.write_safetensors(#{w: torch.ones([2, 2])}, \"runs/doc/w.safetensors\")",
         call: write_safetensors,

@@ -16,24 +16,28 @@ const CHECK_EVERY: usize = 4096;
 
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
-        schema: "data.read_csv(str path, *, Any header='auto', str delimiter=',', ScalarType? dtype=None, Any? columns=None, int skip_rows=0, int? max_rows=None, Scalar? missing=None, str? comment=None) -> Tensor",
-        doc: "Reads a text file of numbers, plain or gzipped, into a tensor of shape [rows, columns].\n\n\
-              The dtype is torch's default float dtype whatever the numbers are, so that it does not \
-              change with the data; `dtype` takes another one. `header` is true, false or \"auto\" (the \
-              first row is a header if a cell of it is no number). `columns` picks columns by name or \
-              number. `missing` stands for empty cells, which are an error otherwise. `skip_rows` lines \
-              at the start and lines that begin with `comment` are skipped. Columns of text: \
-              `data.read_table`.",
+        schema: "data.read_csv(str path, *, Any header='auto', str delimiter=',', ScalarType? \
+                 dtype=None, Any? columns=None, int skip_rows=0, int? max_rows=None, Scalar? \
+                 missing=None, str? comment=None) -> Tensor",
+        doc: "Reads a text file of numbers, plain or gzipped, into a tensor of shape [rows, \
+              columns].\n\n\
+              The dtype is torch's default float dtype whatever the numbers are, so that it does \
+              not change with the data; `dtype` takes another one. `header` is true, false or \
+              \"auto\" (the first row is a header if a cell of it is no number). `columns` picks \
+              columns by name or number. `missing` stands for empty cells, which are an error \
+              otherwise. `skip_rows` lines at the start and lines that begin with `comment` are \
+              skipped. Columns of text: `data.read_table`.",
         example: "fs.mkdir(\"runs/doc\");\n\
                   fs.write_text(\"runs/doc/x.csv\", \"a,b\\n1,2\\n3,4\\n\");\n\
                   data.read_csv(\"runs/doc/x.csv\", columns: [\"b\"])",
         call: read_csv,
     },
     Function {
-        schema: "data.write_csv(Any table, str path, *, str[]? header=None, str delimiter=',') -> None",
-        doc: "Writes a tensor of one or two dimensions, a map of columns or a table as text; gzipped where \
-              the name ends in .gz. Numbers are written as short as reads back exactly. `header` names \
-              the columns of a tensor.",
+        schema: "data.write_csv(Any table, str path, *, str[]? header=None, str delimiter=',') \
+                 -> None",
+        doc: "Writes a tensor of one or two dimensions, a map of columns or a table as text; \
+              gzipped where the name ends in .gz. Numbers are written as short as reads back \
+              exactly. `header` names the columns of a tensor.",
         example: "fs.mkdir(\"runs/doc\");\n\
                   data.write_csv(torch.eye(2), \"runs/doc/eye.csv\", header: [\"x\", \"y\"]);\n\
                   fs.read_text(\"runs/doc/eye.csv\")",
@@ -41,7 +45,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-/// Reads the arguments `header, delimiter, _, _, skip_rows, max_rows, _, comment` that start at `i`.
+/// Reads the arguments `header, delimiter, _, _, skip_rows, max_rows, _, comment` that start at
+/// `i`.
 pub(crate) fn format_of(args: &Args<'_>, i: usize) -> Result<Format> {
     let header = match args.get(i) {
         value if value.is_bool() => value.as_bool().ok(),

@@ -1,8 +1,9 @@
 //! Rows of delimited text (CSV, TSV), plain or gzipped, with the line that each row begins on.
 //!
 //! The format is RFC 4180's, as pandas and spreadsheets write it: cells in double quotes may hold
-//! delimiters, line ends and doubled quotes. Blank lines are skipped. The lines are counted here and
-//! not by the `csv` crate, which counts the blank lines and comments before a row as part of it.
+//! delimiters, line ends and doubled quotes. Blank lines are skipped. The lines are counted here
+//! and not by the `csv` crate, which counts the blank lines and comments before a row as part of
+//! it.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};

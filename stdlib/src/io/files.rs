@@ -90,7 +90,8 @@ pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>
     }
     temporary.as_file().sync_all().map_err(|error| explain(path, &error))?;
     temporary.persist(&target).map_err(|error| explain(path, &error.error))?;
-    // The new name itself is safe once its folder is on the disk; not every file system can do that.
+    // The new name itself is safe once its folder is on the disk; not every file system can do
+    // that.
     if let Ok(folder) = File::open(&folder) {
         let _ = folder.sync_all();
     }

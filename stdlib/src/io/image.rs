@@ -19,12 +19,13 @@ const UINT16: Dtype = Dtype(27);
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
         schema: "data.read_image(str path, str mode='unchanged') -> Tensor",
-        doc: "Reads a PNG or JPEG picture into a uint8 tensor of shape [channels, height, width], as \
-              torchvision.io.read_image does: 1 channel for grey, 2 for grey with alpha, 3 for colour, 4 \
-              for colour with alpha (16-bit pictures: uint16). `mode` converts: \"gray\", \
-              \"gray_alpha\", \"rgb\" or \"rgb_alpha\".",
+        doc: "Reads a PNG or JPEG picture into a uint8 tensor of shape [channels, height, width], \
+              as torchvision.io.read_image does: 1 channel for grey, 2 for grey with alpha, 3 for \
+              colour, 4 for colour with alpha (16-bit pictures: uint16). `mode` converts: \
+              \"gray\", \"gray_alpha\", \"rgb\" or \"rgb_alpha\".",
         example: "fs.mkdir(\"runs/doc\");\n\
-                  data.write_image(torch.zeros([3, 4, 5], dtype: torch.uint8), \"runs/doc/black.png\");\n\
+                  data.write_image(torch.zeros([3, 4, 5], dtype: torch.uint8), \
+                  \"runs/doc/black.png\");\n\
                   data.read_image(\"runs/doc/black.png\").shape",
         call: |args| {
             let path = args.ctx().readable(&args.str(0)?)?;
@@ -46,9 +47,10 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     },
     Function {
         schema: "data.write_image(Tensor tensor, str path, *, int quality=75) -> None",
-        doc: "Writes a picture of shape [channels, height, width] or [height, width] as PNG or JPEG, by \
-              the end of the name. uint8 is written as it is; floats are taken as 0 to 1 and clamped. \
-              PNG takes 1 to 4 channels, JPEG 1 or 3; `quality` (1 to 100) is JPEG's.",
+        doc: "Writes a picture of shape [channels, height, width] or [height, width] as PNG or \
+              JPEG, by the end of the name. uint8 is written as it is; floats are taken as 0 to 1 \
+              and clamped. PNG takes 1 to 4 channels, JPEG 1 or 3; `quality` (1 to 100) is \
+              JPEG's.",
         example: "fs.mkdir(\"runs/doc\");\n\
                   let ramp = torch.linspace(0, 1, 64).expand([3, 32, 64]);\n\
                   data.write_image(ramp, \"runs/doc/ramp.png\")",

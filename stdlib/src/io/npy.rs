@@ -117,7 +117,7 @@ fn element(descr: &str) -> Result<(Dtype, usize, bool), String> {
 pub(crate) fn serialise(tensor: &RawTensor) -> Result<Vec<u8>> {
     let Some(&(_, code, width)) = DTYPES.iter().find(|(dtype, ..)| *dtype == tensor.dtype) else {
         return Err(Error::type_(format!("NumPy has no dtype for {}", tensor.dtype)).help(
-            "convert the tensor first, for example x.float(), or write it with data.write_safetensors",
+            "convert the tensor first, for example x.float(), or use data.write_safetensors",
         ));
     };
     let order = match (width, cfg!(target_endian = "big")) {

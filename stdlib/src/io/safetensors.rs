@@ -1,7 +1,7 @@
 //! Safetensors: a header in JSON, then the elements of all tensors.
 //!
-//! Source: <https://github.com/huggingface/safetensors#format>. Files go to and come from the Python
-//! package unchanged.
+//! Source: <https://github.com/huggingface/safetensors#format>. Files go to and come from the
+//! Python package unchanged.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -63,8 +63,8 @@ impl Reader {
     /// Opens a file and reads its header.
     ///
     /// # Errors
-    /// An `IoError` that names the file and what is wrong with it; nothing is read from a file whose
-    /// length is not the one that its header promises.
+    /// An `IoError` that names the file and what is wrong with it; nothing is read from a file
+    /// whose length is not the one that its header promises.
     pub fn open(path: &Path) -> Result<Reader> {
         let (mut file, length) = files::open(path)?;
         let bad = |cause: String| Error::io(path, cause);
@@ -149,7 +149,10 @@ fn refuse_other_formats(path: &Path, start: &[u8]) -> Result<()> {
             path,
             "is a file of Python's torch.save (pickled objects), which is not read here",
         )
-        .help("save it as safetensors in Python: safetensors.torch.save_file(model.state_dict(), path)"));
+        .help(
+            "save it as safetensors in Python: \
+             safetensors.torch.save_file(model.state_dict(), path)",
+        ));
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! `torch.save` and `torch.load`: safetensors files that also hold the structure around the tensors.
+//! `torch.save` and `torch.load`: safetensors files that also hold the structure around the
+//! tensors.
 //!
 //! A value is taken apart: its tensors go into the file under dotted names (`model.fc.weight`), the
 //! rest (maps, lists, numbers, texts, which tensor is where) becomes a JSON text in the file's
@@ -26,13 +27,15 @@ const MAX_DEPTH: usize = 32;
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
         schema: "torch.save(Any obj, str f) -> None",
-        doc: "Saves tensors, state dicts, and maps and lists of them, of numbers, texts and bools.\n\n\
-              The file is safetensors: Python reads its tensors with `safetensors.torch.load_file`. It is \
-              written beside its target and renamed, so a crash leaves the old file. A module or \
-              optimizer is saved by its `state_dict()`.",
+        doc: "Saves tensors, state dicts, and maps and lists of them, of numbers, texts and \
+              bools.\n\n\
+              The file is safetensors: Python reads its tensors with \
+              `safetensors.torch.load_file`. It is written beside its target and renamed, so a \
+              crash leaves the old file. A module or optimizer is saved by its `state_dict()`.",
         example: "fs.mkdir(\"runs/doc\");\n\
                   let model = nn.Linear(2, 1);\n\
-                  torch.save(#{model: model.state_dict(), epoch: 3}, \"runs/doc/checkpoint.safetensors\");\n\
+                  torch.save(#{model: model.state_dict(), epoch: 3}, \
+                  \"runs/doc/checkpoint.safetensors\");\n\
                   torch.load(\"runs/doc/checkpoint.safetensors\").epoch",
         call: |args| {
             let path = args.ctx().writable(&args.str(1)?)?;
@@ -46,10 +49,10 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     },
     Function {
         schema: "torch.load(str f, Device? map_location=None, *, bool weights_only=True) -> Any",
-        doc: "Loads what `torch.save` saved, with the structure that it had; any other safetensors file \
-              gives a state dict of its tensors. Tensors come to the CPU or to `map_location`. Files of \
-              Python's torch.save hold pickled objects and are refused; nothing that is read here is \
-              ever executed, so `weights_only` changes nothing.",
+        doc: "Loads what `torch.save` saved, with the structure that it had; any other \
+              safetensors file gives a state dict of its tensors. Tensors come to the CPU or to \
+              `map_location`. Files of Python's torch.save hold pickled objects and are refused; \
+              nothing that is read here is ever executed, so `weights_only` changes nothing.",
         example: "fs.mkdir(\"runs/doc\");\n\
                   torch.save([torch.ones([2]), \"label\"], \"runs/doc/pair.safetensors\");\n\
                   torch.load(\"runs/doc/pair.safetensors\")[1]",
@@ -152,7 +155,10 @@ impl Writer {
             let at = if path.is_empty() { String::new() } else { format!(" at '{path}'") };
             let found = convert::type_name(value);
             let error = Error::type_(format!("torch.save() cannot save a {found}{at}"));
-            error.help("tensors, state dicts, maps, arrays, numbers, texts and bools are saved; of a module or optimizer save its state_dict()")
+            error.help(
+                "tensors, state dicts, maps, arrays, numbers, texts and bools are saved; \
+             of a module or optimizer save its state_dict()",
+            )
         })
     }
 

@@ -12,7 +12,8 @@ use super::delimited::Rows;
 use super::numbers::push_cell;
 use super::raw::RawTensor;
 
-/// Columns by name, in the order of the file. A column of numbers is a tensor, one of text an array.
+/// Columns by name, in the order of the file. A column of numbers is a tensor, one of text an
+/// array.
 #[derive(Clone)]
 pub struct Table(Rc<Columns>);
 
@@ -24,14 +25,16 @@ struct Columns {
 
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
-        schema: "data.read_table(str path, *, Any header='auto', str delimiter=',', ScalarType? dtype=None, Any? columns=None, int skip_rows=0, int? max_rows=None, Any? missing=None, str? comment=None) -> Table",
+        schema: "data.read_table(str path, *, Any header='auto', str delimiter=',', ScalarType? \
+                 dtype=None, Any? columns=None, int skip_rows=0, int? max_rows=None, Any? \
+                 missing=None, str? comment=None) -> Table",
         doc: "Reads a text file whose columns differ, plain or gzipped.\n\n\
-              The type of a column follows from its cells, as in pandas: int64 where all are integers, \
-              float64 where all are numbers or empty (an empty cell is nan), bool for true/false, \
-              otherwise an array of texts. `dtype` is the dtype of the columns of floats. \
-              `t[\"name\"]` or `t.name` is a column, `t[0]` a row as a map, `len(t)` the number of rows; \
-              `t.tensor([names])` stacks columns of numbers to [rows, columns]. Without a header the \
-              columns are called \"0\", \"1\", …",
+              The type of a column follows from its cells, as in pandas: int64 where all are \
+              integers, float64 where all are numbers or empty (an empty cell is nan), bool for \
+              true/false, otherwise an array of texts. `dtype` is the dtype of the columns of \
+              floats. `t[\"name\"]` or `t.name` is a column, `t[0]` a row as a map, `len(t)` the \
+              number of rows; `t.tensor([names])` stacks columns of numbers to [rows, columns]. \
+              Without a header the columns are called \"0\", \"1\", …",
         example: "fs.mkdir(\"runs/doc\");\n\
                   fs.write_text(\"runs/doc/t.csv\", \"name,age\\nAda,36\\nAlan,41\\n\");\n\
                   let t = data.read_table(\"runs/doc/t.csv\");\n\
@@ -41,7 +44,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     },
     Function {
         schema: "Table.tensor(Table self, str[]? names=None, *, ScalarType? dtype=None) -> Tensor",
-        doc: "The columns of numbers (or those called `names`) as one tensor of shape [rows, columns].",
+        doc: "The columns of numbers (or those called `names`) as one tensor of shape [rows, \
+              columns].",
         example: "fs.mkdir(\"runs/doc\");\n\
                   fs.write_text(\"runs/doc/t.csv\", \"name,age\\nAda,36\\nAlan,41\\n\");\n\
                   data.read_table(\"runs/doc/t.csv\").tensor([\"age\"])",

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use flambeau_runtime::torch::NativeArgument as Arg;
+use flambeau_runtime::torch::sizes;
 use flambeau_runtime::{Error, Result};
 use tch::Tensor;
 
@@ -11,6 +12,8 @@ use super::algorithm::{Algorithm, Work, not_negative};
 use super::foreach::{self, Lazy};
 use super::lists::{ParamState, StepCount};
 use super::values::Values;
+use crate::functional::common::device;
+use crate::functional::numbers::{WithNumber, number_tensor};
 
 /// `optim.Adagrad`.
 pub(crate) struct Adagrad;
@@ -45,7 +48,7 @@ impl Algorithm for Adagrad {
     fn prime(&self, values: &Values, work: &mut Work<'_>) -> Result<bool> {
         let start = values.float("initial_accumulator_value")?;
         work.bucket
-            .ensure(work.states, SUM, |_, param| Ok(param.f_detach()?.f_full_like(start)?))?;
+            .ensure(work.states, SUM, |_, param| param.f_detach()?.full_like_number(start))?;
         Ok(true)
     }
 
@@ -97,26 +100,25 @@ impl Algorithm for Adagrad {
             Some(count) if Rc::strong_count(count) == 1 => count.clone(),
             shared => {
                 let value = shared.as_ref().map_or(0.0, |count| count.value.get());
-                let tensor =
-                    Tensor::f_full([0i64; 0], value, (tch::Kind::Float, tch::Device::Cpu))?;
+                let tensor = number_tensor(value, tch::Kind::Float, tch::Device::Cpu)?;
                 Rc::new(StepCount { tensor, value: Cell::new(value) })
             }
         };
-        let _ = count.tensor.shallow_clone().f_add_scalar_(1.0)?;
+        let _ = count.tensor.add_number_(1.0)?;
         count.value.set(count.value.get() + 1.0);
         let step = count.value.get();
         state.step = Some(count);
         if state.slots.is_empty() {
             let start = values.float("initial_accumulator_value")?;
-            state.slots.push(Some(param.f_detach()?.f_full_like(start)?));
+            state.slots.push(Some(param.f_detach()?.full_like_number(start)?));
         }
         let Some(sum) = &state.slots[SUM] else { return Ok(()) };
         let grad = if values.bool("maximize")? { grad.f_neg()? } else { grad.shallow_clone() };
         let grad = grad.f_coalesce()?;
         let (indices, elements) = (grad.f_internal_indices()?, grad.f_internal_values()?);
         let sparse = |values: &Tensor| -> Result<Tensor> {
-            let size = grad.size();
-            let options = (values.f_kind()?, values.device());
+            let size = sizes(&grad);
+            let options = (values.f_kind()?, device(values)?);
             Ok(Tensor::f_sparse_coo_tensor_indices_size(
                 &indices,
                 values,
@@ -125,9 +127,9 @@ impl Algorithm for Adagrad {
                 false,
             )?)
         };
-        foreach::add_one_(sum, &sparse(&elements.f_pow_tensor_scalar(2)?)?, 1.0)?;
+        foreach::add_one_(sum, &sparse(&elements.pow_number(2)?)?, 1.0)?;
         let root = sum.f_sparse_mask(&grad)?.f_internal_values()?.f_sqrt()?;
-        let root = root.f_add_scalar(values.float("eps")?)?;
+        let root = root.add_number(values.float("eps")?)?;
         let rate = values.float("lr")? / (1.0 + (step - 1.0) * values.float("lr_decay")?);
         foreach::add_one_(param, &sparse(&elements.f_div(&root)?)?, -rate)
     }

@@ -7,6 +7,7 @@ use super::algorithm::{Algorithm, Work, betas, not_negative};
 use super::foreach;
 use super::lists::Bucket;
 use super::values::Values;
+use crate::functional::numbers::WithNumber;
 
 /// `optim.Adamax`.
 pub(crate) struct Adamax;
@@ -101,7 +102,7 @@ impl Algorithm for NAdam {
         let (mut of_grads, mut of_means) = (Vec::new(), Vec::new());
         for (t, product) in bucket.steps().zip(bucket.slot(PRODUCT)) {
             let (now, next) = (mu(t), mu(t + 1.0));
-            let _ = product.shallow_clone().f_mul_scalar_(now)?;
+            let _ = product.mul_number_(now)?;
             let product = product.f_double_value(&[])?;
             of_grads.push(-lr * (1.0 - now) / (1.0 - product));
             of_means.push(-lr * next / (1.0 - product * next));
@@ -155,10 +156,10 @@ impl Algorithm for RAdam {
             }
             let rect =
                 ((rho - 4.0) * (rho - 2.0) * most / ((most - 4.0) * (most - 2.0) * rho)).powf(0.5);
-            let root = squares[i].f_sqrt()?.f_add_scalar_(eps)?;
+            let root = squares[i].f_sqrt()?.add_number_(eps)?;
             let scale = (1.0 - beta2.powf(t)).powf(0.5);
-            let adaptive = root.f_reciprocal()?.f_mul_scalar(scale)?;
-            let _ = moves[i].shallow_clone().f_mul_(&adaptive)?.f_mul_scalar_(rect)?;
+            let adaptive = root.f_reciprocal()?.mul_number(scale)?;
+            let _ = moves[i].shallow_clone().f_mul_(&adaptive)?.mul_number_(rect)?;
         }
         foreach::add_(&bucket.params, &moves, -1.0)
     }

@@ -15,6 +15,7 @@ use super::optimizer::{GradMode, Optimizer};
 use super::rounded::Rounded;
 use super::values::number;
 use crate::functional::common::{copy, device};
+use crate::functional::numbers::WithNumber;
 
 /// `optim.LBFGS`: one state for all parameters.
 #[derive(Default)]
@@ -211,7 +212,7 @@ impl Lbfgs {
             state.t = Some(t);
             evaluations += used;
             state.evaluations += used;
-            let moved = element(&direction.f_mul_scalar(t.value)?.f_abs()?.f_max()?)?;
+            let moved = element(&direction.mul_number(t.value)?.f_abs()?.f_max()?)?;
             if iteration == max_iter
                 || evaluations >= max_eval
                 || optimal
@@ -310,7 +311,7 @@ impl State {
             return Ok(grad.f_neg()?);
         };
         let y = grad.f_sub(previous)?;
-        let s = direction.f_mul_scalar(t.value)?;
+        let s = direction.mul_number(t.value)?;
         let ys = dot(&y, &s)?;
         if ys > 1e-10 {
             if self.grads.len() as i64 >= history && !self.grads.is_empty() {
@@ -327,7 +328,7 @@ impl State {
             al[i] = dot(&self.moves[i], &q)? * self.ro[i];
             add_one_(&q, &self.grads[i], -al[i].value)?;
         }
-        let r = q.f_mul_scalar(self.diagonal.map_or(1.0, |x| x.value))?;
+        let r = q.mul_number(self.diagonal.map_or(1.0, |x| x.value))?;
         for (i, al) in al.iter().enumerate() {
             let be = dot(&self.grads[i], &r)? * self.ro[i];
             add_one_(&r, &self.moves[i], (*al - be).value)?;

@@ -6,10 +6,11 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use flambeau_runtime::Result;
+use flambeau_runtime::{Error, Result};
 use tch::Tensor;
 
 use crate::functional::common::device;
+use crate::functional::numbers::{WithNumber, number_tensor};
 
 /// A step count that parameters share while they are stepped together. PyTorch keeps one tensor per
 /// parameter; the fused kernels only read it, so that one increment does for all.
@@ -80,6 +81,11 @@ pub(crate) fn prepare(
     let mut buckets: Vec<Bucket> = Vec::new();
     for &place in places {
         let param = &params[place];
+        // Only a tensor with storage can be set to itself.
+        if !param.f_is_set_to(param).unwrap_or(false) {
+            return Err(Error::value("optimizer can only step dense tensors")
+                .help(format!("parameter {place} is {}", param.describe())));
+        }
         let key = (device(param)?, param.f_kind()?);
         let i = match keys.iter().position(|known| *known == key) {
             Some(i) => i,
@@ -124,7 +130,7 @@ fn choose(bucket: &Bucket, device: tch::Device, kind: tch::Kind, choice: Choice)
             _ => false,
         };
     if choice.fused == Some(true) && !supported {
-        return Err(flambeau_runtime::Error::value(format!(
+        return Err(Error::value(format!(
             "`fused=True` requires all the params to be floating point Tensors of supported devices, \
              found {} on {}",
             flambeau_runtime::torch::Dtype::from(kind),
@@ -154,7 +160,7 @@ fn share_counts(
         let i = match known {
             Some(i) => i,
             None => {
-                let tensor = Tensor::f_full([0i64; 0], value, (kind, place))?;
+                let tensor = number_tensor(value, kind, place)?;
                 bucket.counts.push(Rc::new(StepCount { tensor, value: Cell::new(value) }));
                 bucket.counts.len() - 1
             }
@@ -217,7 +223,7 @@ impl Bucket {
     /// Adds one to every step count.
     pub(crate) fn advance(&mut self) -> Result<()> {
         for count in &self.counts {
-            let _ = count.tensor.shallow_clone().f_add_scalar_(1.0)?;
+            let _ = count.tensor.add_number_(1.0)?;
             count.value.set(count.value.get() + 1.0);
         }
         Ok(())

@@ -297,9 +297,8 @@ fn step_group(algorithm: &dyn Algorithm, data: &GroupData, memory: &mut Memory) 
         for &member in &bucket.members {
             if let Some(grad) = grads[member].take() {
                 let grad = real(&grad, bucket.complex)?;
-                // The kernels walk memory from start to end.
-                let dense = !bucket.fused || grad.is_contiguous();
-                bucket.grads.push(if dense { grad } else { grad.f_contiguous()? });
+                // The kernels walk memory from start to end; what is contiguous stays as it is.
+                bucket.grads.push(if bucket.fused { grad.f_contiguous()? } else { grad });
             }
         }
         let outcome =

@@ -8,6 +8,7 @@ use super::algorithm::{Algorithm, Work, not_negative};
 use super::foreach::{self, Lazy};
 use super::lists::ParamState;
 use super::values::Values;
+use crate::functional::numbers::WithNumber;
 
 /// `optim.SGD`.
 pub(crate) struct Sgd;
@@ -123,7 +124,7 @@ impl Algorithm for Sgd {
         let decay = values.float("weight_decay")?;
         let mut grad = if values.bool("maximize")? { grad.f_neg()? } else { grad.shallow_clone() };
         if decay != 0.0 {
-            grad = grad.f_add(&param.f_mul_scalar(decay)?)?;
+            grad = grad.f_add(&param.mul_number(decay)?)?;
         }
         if momentum != 0.0 {
             if state.slots.is_empty() {
@@ -131,14 +132,14 @@ impl Algorithm for Sgd {
             }
             match &mut state.slots[BUFFER] {
                 Some(buffer) => {
-                    let _ = buffer.f_mul_scalar_(momentum)?;
+                    let _ = buffer.mul_number_(momentum)?;
                     foreach::add_one_(buffer, &grad, 1.0 - values.float("dampening")?)?;
                 }
                 slot => *slot = Some(foreach::copy(&grad.f_detach()?)?),
             }
             if let Some(buffer) = &state.slots[BUFFER] {
                 grad = match values.bool("nesterov")? {
-                    true => grad.f_add(&buffer.f_mul_scalar(momentum)?)?,
+                    true => grad.f_add(&buffer.mul_number(momentum)?)?,
                     false => buffer.shallow_clone(),
                 };
             }

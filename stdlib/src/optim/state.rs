@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use flambeau_runtime::script::{Context, Object, convert};
 use flambeau_runtime::torch::Tensor;
+use flambeau_runtime::torch::sizes;
 use flambeau_runtime::{Error, Result};
 use rhai::{Array, Dynamic, Map};
 
@@ -14,6 +15,7 @@ use super::optimizer::{Method, Optimizer};
 use super::params::same;
 use super::values::{Values, number};
 use crate::functional::common::{copy, device};
+use crate::functional::numbers::number_tensor;
 
 /// The state of one parameter as a map. Step counts are copies: parameters share them.
 fn state_map(state: &ParamState, slots: &[&str]) -> Result<Map> {
@@ -143,8 +145,7 @@ fn param_state(param: &Tensor, saved: &Map, slots: &[&str]) -> Result<ParamState
     if let Some(step) = saved.get("step") {
         let value = number(step)
             .ok_or_else(|| Error::type_("'step' of an optimizer's state must be a number"))?;
-        let options = (tch::Kind::Float, tch::Device::Cpu);
-        let tensor = tch::Tensor::f_full([0i64; 0], value, options)?;
+        let tensor = number_tensor(value, tch::Kind::Float, tch::Device::Cpu)?;
         state.step = Some(Rc::new(StepCount { tensor, value: Cell::new(value) }));
     }
     for name in slots {
@@ -159,11 +160,11 @@ fn param_state(param: &Tensor, saved: &Map, slots: &[&str]) -> Result<ParamState
         let tensor = match convert::tensor(value) {
             Some(tensor) if tensor.dim() == 0 && param.dim() != 0 => copy(&tensor)?,
             Some(tensor) => {
-                if tensor.size() != param.size() {
+                if sizes(&tensor) != sizes(param) {
                     return Err(Error::shape(format!(
                         "'{name}' of the state dict has shape {:?}, its parameter {:?}",
-                        tensor.size(),
-                        param.size()
+                        sizes(&tensor),
+                        sizes(param)
                     )));
                 }
                 let kind = match param.is_floating_point() || param.is_complex() {
@@ -174,7 +175,7 @@ fn param_state(param: &Tensor, saved: &Map, slots: &[&str]) -> Result<ParamState
             }
             // Old files hold numbers where tensors are now, such as `mu_product`.
             None => match number(value) {
-                Some(x) => tch::Tensor::f_full([0i64; 0], x, (tch::Kind::Float, tch::Device::Cpu))?,
+                Some(x) => number_tensor(x, tch::Kind::Float, tch::Device::Cpu)?,
                 None => {
                     return Err(Error::type_(format!(
                         "'{name}' of an optimizer's state must be a tensor, not {}",

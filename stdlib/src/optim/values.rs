@@ -1,5 +1,6 @@
 //! The settings of a parameter group, by PyTorch's names, in the order in which they were given.
 
+use crate::functional::numbers::WithNumber;
 use flambeau_runtime::script::convert;
 use flambeau_runtime::torch::Tensor;
 use flambeau_runtime::{Error, Result};
@@ -91,8 +92,8 @@ impl Values {
     /// Writes a number as PyTorch's schedulers do: into a tensor where the value is one.
     pub(crate) fn set_number(&mut self, name: &str, number: f64) -> Result<()> {
         if let Some(tensor) = self.get(name).and_then(convert::tensor) {
-            let mut tensor = tensor.into_tch();
-            let _ = tch::no_grad(|| tensor.f_fill_(number))?;
+            let tensor = tensor.into_tch();
+            let _ = tch::no_grad(|| tensor.fill_number_(number))?;
         } else {
             self.set(name, Dynamic::from_float(number));
         }

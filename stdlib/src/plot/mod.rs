@@ -1,5 +1,5 @@
-//! Charts and pictures: `plot`. A call writes a file where it is given a path, and shows the picture
-//! to the front end in any case.
+//! Charts and pictures: `plot`. A call writes a file where it is given a path, and shows the
+//! picture to the front end in any case.
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Event, Function, Library, convert};
@@ -21,13 +21,17 @@ pub const LIBRARY: Library =
 
 const FUNCTIONS: &[Function] = &[
     Function {
-        schema: "plot.line(Any y, str? path=None, *, Any? x=None, str title='', str xlabel='', str ylabel='', int width=720, int height=432, bool log_x=False, bool log_y=False) -> None",
-        doc: "Draws lines as SVG. `y` is a tensor or an array of numbers, or a map of them by name, which \
-              the legend shows; `x` holds their places (0, 1, 2, … by default). A pair [x, y] of lists \
-              stands for a series with places of its own. Values that are not finite leave a gap.",
+        schema: "plot.line(Any y, str? path=None, *, Any? x=None, str title='', str xlabel='', \
+                 str ylabel='', int width=720, int height=432, bool log_x=False, bool \
+                 log_y=False) -> None",
+        doc: "Draws lines as SVG. `y` is a tensor or an array of numbers, or a map of them by \
+              name, which the legend shows; `x` holds their places (0, 1, 2, … by default). A \
+              pair [x, y] of lists stands for a series with places of its own. Values that are \
+              not finite leave a gap.",
         example: "fs.mkdir(\"runs/doc\");\n\
                   let x = torch.linspace(0, 6, 100);\n\
-                  plot.line(#{sin: x.sin(), cos: x.cos()}, \"runs/doc/waves.svg\", x: x, title: \"Waves\")",
+                  plot.line(#{sin: x.sin(), cos: x.cos()}, \"runs/doc/waves.svg\", x: x, title: \
+                  \"Waves\")",
         call: |args| {
             let x = match args.get(2) {
                 value if value.is_unit() => None,
@@ -42,15 +46,20 @@ const FUNCTIONS: &[Function] = &[
         },
     },
     Function {
-        schema: "plot.scatter(Any x, Any y, str? path=None, *, Any? labels=None, str title='', str xlabel='', str ylabel='', int width=560, int height=480, bool log_x=False, bool log_y=False) -> None",
-        doc: "Draws points as SVG. `labels` (integers or texts, one per point) groups them by colour.",
+        schema: "plot.scatter(Any x, Any y, str? path=None, *, Any? labels=None, str title='', \
+                 str xlabel='', str ylabel='', int width=560, int height=480, bool log_x=False, \
+                 bool log_y=False) -> None",
+        doc: "Draws points as SVG. `labels` (integers or texts, one per point) groups them by \
+              colour.",
         example: "fs.mkdir(\"runs/doc\");\n\
                   let x = torch.randn([100]);\n\
                   plot.scatter(x, x + 0.3 * torch.randn([100]), \"runs/doc/points.svg\")",
         call: scatter,
     },
     Function {
-        schema: "plot.hist(Any values, str? path=None, *, int bins=30, bool density=False, str title='', str xlabel='', str ylabel='', int width=720, int height=432, bool log_y=False) -> None",
+        schema: "plot.hist(Any values, str? path=None, *, int bins=30, bool density=False, str \
+                 title='', str xlabel='', str ylabel='', int width=720, int height=432, bool \
+                 log_y=False) -> None",
         doc: "Draws a histogram of numbers as SVG, or of a map of them by name over one another. \
               `density` makes the area of each 1.",
         example: "fs.mkdir(\"runs/doc\");\n\
@@ -58,10 +67,11 @@ const FUNCTIONS: &[Function] = &[
         call: hist,
     },
     Function {
-        schema: "plot.image(Tensor tensor, str? path=None, str cmap='viridis', *, int? scale=None) -> None",
-        doc: "Shows a tensor as a picture (PNG): [channels, height, width] as `data.write_image` takes it; \
-              a matrix [height, width] in the colours of `cmap` (viridis or gray), from its least value \
-              to its greatest. Small ones are enlarged by `scale`.",
+        schema: "plot.image(Tensor tensor, str? path=None, str cmap='viridis', *, int? \
+                 scale=None) -> None",
+        doc: "Shows a tensor as a picture (PNG): [channels, height, width] as `data.write_image` \
+              takes it; a matrix [height, width] in the colours of `cmap` (viridis or gray), from \
+              its least value to its greatest. Small ones are enlarged by `scale`.",
         example: "fs.mkdir(\"runs/doc\");\n\
                   plot.image(torch.rand([8, 8]), \"runs/doc/noise.png\")",
         call: picture::image,

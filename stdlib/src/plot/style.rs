@@ -46,8 +46,8 @@ fn trimmed(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
-/// A line of many points without those that no pixel shows: of every column of pixels the first, the
-/// least, the greatest and the last point stay, so that spikes are seen.
+/// A line of many points without those that no pixel shows: of every column of pixels the first,
+/// the least, the greatest and the last point stay, so that spikes are seen.
 pub(crate) fn thinned(points: &[(f64, f64)], columns: usize) -> Vec<(f64, f64)> {
     if points.len() <= 4 * columns.max(1) {
         return points.to_vec();

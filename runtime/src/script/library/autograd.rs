@@ -5,7 +5,7 @@ use rhai::Dynamic;
 use crate::error::{Error, Result};
 use crate::script::context::Context;
 use crate::script::convert;
-use crate::script::function::{Args, Function};
+use crate::script::function::{Args, Function, Object, ObjectType};
 use crate::torch::{Tensor, shim};
 
 fn references(tensors: &[Tensor]) -> Vec<&tch::Tensor> {
@@ -114,6 +114,21 @@ fn grad(args: &mut Args<'_>) -> Result<Dynamic> {
     Ok(Dynamic::from_array(list))
 }
 
+/// What `register_hook` returns.
+#[derive(Clone)]
+pub(super) struct TensorHook {
+    tensor: Tensor,
+    id: u32,
+}
+
+impl Object for TensorHook {
+    const TYPE: &'static str = "TensorHook";
+
+    fn display(&self) -> String {
+        format!("<TensorHook {}>", self.id)
+    }
+}
+
 /// A hook that a closure is: the gradient in, its replacement or `()` out.
 fn hook(closure: Dynamic) -> shim::Backward {
     Box::new(move |grads, _| {
@@ -135,6 +150,8 @@ fn hook(closure: Dynamic) -> shim::Backward {
         Ok(vec![Some(replacement.into_tch())])
     })
 }
+
+pub(super) const TYPES: &[fn() -> ObjectType] = &[ObjectType::of::<TensorHook>];
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
@@ -171,9 +188,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         },
     },
     Function {
-        schema: "Tensor.register_hook(Tensor self, Function hook) -> int",
+        schema: "Tensor.register_hook(Tensor self, Function hook) -> TensorHook",
         doc: "Calls the closure with this tensor's gradient whenever it is computed; what it gives, \
-              unless (), is the gradient from there on. Returns a number for `remove_hook`.",
+              unless (), is the gradient from there on. `remove()` of what it returns ends it.",
         example: "let x = torch.ones([2], requires_grad: true);\nx.register_hook(|g| g * 2);\nx.sum().backward();\nprint(x.grad);",
         call: |args| {
             let tensor = args.tensor(0)?;
@@ -181,17 +198,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 return Err(Error::value("a hook needs a tensor that requires grad"));
             }
             let id = shim::register_hook(&tensor, hook(args.callable(1)?))?;
-            Ok(Dynamic::from_int(i64::from(id)))
+            Ok(Dynamic::from(TensorHook { tensor, id }))
         },
     },
     Function {
-        schema: "Tensor.remove_hook(Tensor self, int id) -> None",
-        doc: "Removes a hook by the number that `register_hook` gave.",
-        example: "let x = torch.ones([2], requires_grad: true);\nlet id = x.register_hook(|g| g * 2);\nx.remove_hook(id);",
+        schema: "TensorHook.remove(TensorHook self) -> None",
+        doc: "Ends the hook.",
+        example: "let x = torch.ones([2], requires_grad: true);\nlet hook = x.register_hook(|g| g * 2);\nhook.remove();",
         call: |args| {
-            let id =
-                u32::try_from(args.int(1)?).map_err(|_| args.mismatch(1, "a hook's number"))?;
-            shim::remove_hook(&*args.tensor(0)?, id)?;
+            let hook = args.object::<TensorHook>(0)?;
+            shim::remove_hook(&hook.tensor, hook.id)?;
             Ok(Dynamic::UNIT)
         },
     },

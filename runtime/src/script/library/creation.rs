@@ -82,6 +82,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
         },
     },
     Function {
+        schema: "torch.typename(Any obj) -> str",
+        doc: "The name of a tensor's type, or of another value's.",
+        example: "print(torch.typename(torch.zeros([1])));",
+        call: |args| match args.get(0).is::<Tensor>() {
+            true => args.ctx().function("Tensor.type", vec![args.take(0)]),
+            false => Ok(Dynamic::from(convert::type_name(args.get(0)))),
+        },
+    },
+    Function {
         schema: "torch.is_tensor(Any obj) -> bool",
         doc: "Whether a value is a tensor.",
         example: "print(torch.is_tensor(torch.zeros([2])));",

@@ -35,11 +35,23 @@ fn outputs(result: &Dynamic) -> Result<(Vec<Tensor>, bool)> {
     Ok((list, true))
 }
 
-/// Gives results computed without a graph the node `label`.
+/// Which results can have a gradient, by their dtype.
+fn can_differ(results: &[Tensor]) -> Vec<bool> {
+    results.iter().map(|r| r.dtype().is_floating_point() || r.dtype().is_complex()).collect()
+}
+
+/// The gradients of a node, which has those results that `differ`, in the places of all results.
+fn spread(grads: Vec<Option<tch::Tensor>>, differ: &[bool]) -> Vec<Option<tch::Tensor>> {
+    let mut grads = grads.into_iter();
+    differ.iter().map(|has| if *has { grads.next().flatten() } else { None }).collect()
+}
+
+/// Gives results the node `label`, instead of the graph that they may have; those that `differ`.
 fn attach(
     label: &str,
-    inputs: &[(usize, Tensor)],
+    inputs: &[Tensor],
     results: Vec<Tensor>,
+    differ: &[bool],
     several: bool,
     backward: shim::Backward,
 ) -> Result<Dynamic> {
@@ -48,13 +60,14 @@ fn attach(
         .into_iter()
         .map(|result| Ok(Tensor::from(result.f_detach()?)))
         .collect::<Result<_>>()?;
-    if shim::grad_enabled() && !inputs.is_empty() {
-        let ins: Vec<&tch::Tensor> = inputs.iter().map(|(_, tensor)| tensor.as_ref()).collect();
-        let outs: Vec<&tch::Tensor> = results
-            .iter()
-            .filter(|result| result.dtype().is_floating_point() || result.dtype().is_complex())
-            .map(AsRef::as_ref)
-            .collect();
+    let outs: Vec<&tch::Tensor> = results
+        .iter()
+        .zip(differ)
+        .filter(|(_, differ)| **differ)
+        .map(|(result, _)| result.as_ref())
+        .collect();
+    if shim::grad_enabled() && !inputs.is_empty() && !outs.is_empty() {
+        let ins: Vec<&tch::Tensor> = inputs.iter().map(AsRef::as_ref).collect();
         shim::attach(label, &ins, &outs, backward)?;
     }
     Ok(if several {
@@ -74,18 +87,20 @@ fn function(args: &mut Args<'_>) -> Result<Dynamic> {
             .ok_or_else(|| Error::key(format!("a custom function needs a closure `{name}`")))
     };
     let (forward, backward) = (part("forward")?, part("backward")?);
+    let materialize =
+        parts.remove("materialize_grads").and_then(|on| on.as_bool().ok()).unwrap_or(true);
     let name = parts
         .remove("name")
         .and_then(|name| name.into_immutable_string().ok())
         .map_or_else(|| "ScriptFunction".to_owned(), |name| name.to_string());
     if let Some(unknown) = parts.keys().next() {
         return Err(Error::key(format!("a custom function has no part `{unknown}`"))
-            .help("its parts are forward, backward and name"));
+            .help("its parts are forward, backward, name and materialize_grads"));
     }
     let label = format!("{name}Backward");
     let call = move |native: rhai::NativeCallContext<'_>, args: &mut [&mut Dynamic]| {
         let args: Vec<Dynamic> = args.iter().map(|arg| arg.flatten_clone()).collect();
-        apply(&label, &forward, &backward, args)
+        apply(&label, &forward, &backward, materialize, args)
             .map_err(|error| crate::script::errors::to_rhai(error, native.call_position()))
     };
     #[allow(deprecated)]
@@ -94,12 +109,26 @@ fn function(args: &mut Args<'_>) -> Result<Dynamic> {
     Ok(Dynamic::from(callable))
 }
 
+/// What a gradient of zeros needs to know of its result.
+type Form = (Vec<i64>, tch::Kind, tch::Device);
+
 /// Runs a custom function once: `forward(ctx, args…)` without a graph, then its node.
-fn apply(label: &str, forward: &FnPtr, backward: &FnPtr, args: Vec<Dynamic>) -> Result<Dynamic> {
+fn apply(
+    label: &str,
+    forward: &FnPtr,
+    backward: &FnPtr,
+    materialize: bool,
+    args: Vec<Dynamic>,
+) -> Result<Dynamic> {
     let inputs = differentiable(&args);
     let n_args = args.len();
+    let places: Vec<usize> = inputs.iter().map(|(i, _)| *i).collect();
+    let inputs: Vec<Tensor> = inputs.into_iter().map(|(_, tensor)| tensor).collect();
     // What forward leaves in `ctx` is there for backward.
-    let store = Dynamic::from_map(Map::new()).into_shared();
+    let mut store = Map::new();
+    let needed = (0..n_args).map(|i| Dynamic::from_bool(places.contains(&i))).collect();
+    store.insert("needs_input_grad".into(), Dynamic::from_array(needed));
+    let store = Dynamic::from_map(store).into_shared();
     let result = {
         let _guard = ModeGuard::enter(Mode::NoGrad);
         let mut all = Vec::with_capacity(args.len() + 1);
@@ -108,15 +137,22 @@ fn apply(label: &str, forward: &FnPtr, backward: &FnPtr, args: Vec<Dynamic>) -> 
         Context::current(|ctx| ctx.call(&Dynamic::from(forward.clone()), all))?
     };
     let (results, several) = outputs(&result)?;
+    let differ = can_differ(&results);
+    let forms: Vec<Form> = results
+        .iter()
+        .map(|result| Ok((shim::sizes(result), result.f_kind()?, result.device())))
+        .collect::<Result<_>>()?;
     let backward = Dynamic::from(backward.clone());
-    let places: Vec<usize> = inputs.iter().map(|(i, _)| *i).collect();
+    let known = differ.clone();
     let node: shim::Backward = Box::new(move |grads, _| {
         let mut all = vec![store.clone()];
-        all.extend(
-            grads
-                .into_iter()
-                .map(|grad| grad.map_or(Dynamic::UNIT, |grad| Dynamic::from(Tensor::from(grad)))),
-        );
+        for (grad, (sizes, kind, device)) in spread(grads, &known).into_iter().zip(&forms) {
+            let grad = match grad {
+                None if materialize => Some(tch::Tensor::f_zeros(sizes, (*kind, *device))?),
+                other => other,
+            };
+            all.push(grad.map_or(Dynamic::UNIT, |grad| Dynamic::from(Tensor::from(grad))));
+        }
         let result = Context::current(|ctx| ctx.call(&backward, all))?;
         let list: Array = match convert::items(&result) {
             Some(list) => list,
@@ -144,24 +180,38 @@ fn apply(label: &str, forward: &FnPtr, backward: &FnPtr, args: Vec<Dynamic>) -> 
             })
             .collect()
     });
-    attach(label, &inputs, results, several, node)
+    attach(label, &inputs, results, &differ, several, node)
 }
+
+/// Options of [`checkpoint`] that are no arguments of the closure. Reentrant or not makes no difference here:
+/// parameters that the closure reads get their gradients in any case.
+const CHECKPOINT_OPTIONS: &[&str] =
+    &["use_reentrant", "preserve_rng_state", "determinism_check", "debug", "context_fn"];
 
 /// Runs a closure without keeping what its backward needs, and runs it again when that is needed.
 fn checkpoint(args: &mut Args<'_>) -> Result<Dynamic> {
     let function = args.callable(0)?;
-    let inputs_all = args.array(1)?;
-    let options = args.map(2)?;
-    let preserve = options.get("preserve_rng_state").and_then(|v| v.as_bool().ok()).unwrap_or(true);
+    let mut inputs_all = args.array(1)?;
+    let mut keywords = args.map(2)?;
+    let preserve =
+        keywords.get("preserve_rng_state").and_then(|v| v.as_bool().ok()).unwrap_or(true);
+    keywords.retain(|name, _| !CHECKPOINT_OPTIONS.contains(&name.as_str()));
+    if !keywords.is_empty() {
+        inputs_all.push(Dynamic::from_map(keywords));
+    }
     let inputs = differentiable(&inputs_all);
     let generator = crate::torch::Generator::default_of(crate::torch::Device::CPU)?;
     let state = if preserve { Some(generator.state()?) } else { None };
-    let result = {
-        let _guard = ModeGuard::enter(Mode::NoGrad);
-        args.ctx().call(&function, inputs_all.clone())?
-    };
+    // With a graph, which is dropped at once: only so it is known which results need a gradient.
+    let result = args.ctx().call(&function, inputs_all.clone())?;
     let (results, several) = outputs(&result)?;
+    let differ: Vec<bool> = results.iter().map(|result| result.requires_grad()).collect();
     let places: Vec<usize> = inputs.iter().map(|(i, _)| *i).collect();
+    let mut ins: Vec<Tensor> = inputs.into_iter().map(|(_, tensor)| tensor).collect();
+    // The node is needed also where only tensors that the closure reads need a gradient.
+    let mut marker = tch::Tensor::f_zeros([0], (tch::Kind::Float, tch::Device::Cpu))?;
+    ins.push(Tensor::from(marker.f_requires_grad_(true)?));
+    let known = differ.clone();
     let node: shim::Backward = Box::new(move |grads, _| {
         // The same random numbers as the first time; the stream outside goes on undisturbed.
         let outside = match &state {
@@ -172,13 +222,13 @@ fn checkpoint(args: &mut Args<'_>) -> Result<Dynamic> {
             }
             None => None,
         };
-        let outcome = again(&function, &inputs_all, &places, &grads);
+        let outcome = again(&function, &inputs_all, &places, &spread(grads, &known));
         if let Some(outside) = outside {
             generator.set_state(&outside)?;
         }
         outcome
     });
-    attach("CheckpointFunctionBackward", &inputs, results, several, node)
+    attach("CheckpointFunctionBackward", &ins, results, &differ, several, node)
 }
 
 /// The second run of a checkpointed closure, and its backward.
@@ -212,17 +262,18 @@ fn again(
         }
     }
     if roots.is_empty() {
-        return Ok(Vec::new());
+        return Ok((0..=places.len()).map(|_| None).collect());
     }
     // Parameters inside the closure accumulate their own gradients, so this is a backward.
     shim::backward(&roots, &seeds, false, false, &[])?;
-    leaves
-        .iter()
-        .map(|leaf| {
-            let grad = leaf.f_grad()?;
-            Ok(grad.defined().then_some(grad))
-        })
-        .collect()
+    let mut found = Vec::with_capacity(leaves.len() + 1);
+    for leaf in &leaves {
+        let grad = leaf.f_grad()?;
+        found.push(grad.defined().then_some(grad));
+    }
+    // The marker that keeps the node alive has no gradient.
+    found.push(None);
+    Ok(found)
 }
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -230,7 +281,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         schema: "torch.autograd.Function(Map parts) -> Function",
         doc: "A function with its own backward: `forward: |ctx, x…| …` and `backward: |ctx, grad…| …`; \
               what forward puts into the map `ctx` is there in backward. backward gives one gradient \
-              per argument, () for those without. `name:` is shown in grad_fn. \
+              per argument, () for those without; `ctx.needs_input_grad` says which are used. \
+              `name:` is shown in grad_fn; `materialize_grads: false` gives () instead of zeros for \
+              results without a gradient. \
               <https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function>",
         example: "let square = torch.autograd.Function(#{\n    forward: |ctx, x| { ctx.x = x; x * x },\n    backward: |ctx, g| 2 * ctx.x * g,\n});\nlet x = torch.tensor([3.0], requires_grad: true);\nsquare(x).sum().backward();\nprint(x.grad);",
         call: function,

@@ -6,8 +6,10 @@ mod constants;
 mod creation;
 mod cuda;
 mod custom;
+mod derivatives;
 mod random;
 mod settings;
+mod tensor_layout;
 mod tensor_methods;
 mod tensor_properties;
 mod values;
@@ -17,12 +19,14 @@ use super::function::Library;
 /// All shelves of this folder.
 pub(crate) fn libraries() -> Vec<Library> {
     vec![
-        Library { functions: autograd::FUNCTIONS, ..EMPTY },
+        Library { functions: autograd::FUNCTIONS, types: autograd::TYPES, ..EMPTY },
+        Library { functions: derivatives::FUNCTIONS, ..EMPTY },
         Library { functions: custom::FUNCTIONS, ..EMPTY },
         Library { functions: creation::FUNCTIONS, ..EMPTY },
         Library { functions: cuda::FUNCTIONS, ..EMPTY },
         Library { functions: random::FUNCTIONS, ..EMPTY },
         Library { functions: settings::FUNCTIONS, ..EMPTY },
+        Library { functions: tensor_layout::FUNCTIONS, ..EMPTY },
         Library { functions: tensor_methods::FUNCTIONS, ..EMPTY },
         Library { properties: tensor_properties::PROPERTIES, ..EMPTY },
         Library { functions: values::FUNCTIONS, properties: values::PROPERTIES, ..EMPTY },

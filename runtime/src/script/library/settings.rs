@@ -58,6 +58,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         },
     },
     Function {
+        schema: "torch.get_num_interop_threads() -> int",
+        doc: "How many operators may run at once on the CPU.",
+        example: "print(torch.get_num_interop_threads() >= 1);",
+        call: |_| Ok(Dynamic::from_int(i64::from(tch::get_num_interop_threads()))),
+    },
+    Function {
         schema: "torch.is_grad_enabled() -> bool",
         doc: "Whether operations record a graph.",
         example: "no_grad { print(torch.is_grad_enabled()); }",

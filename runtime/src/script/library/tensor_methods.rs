@@ -6,7 +6,7 @@ use super::creation::to_device;
 use crate::error::{Error, Result};
 use crate::script::dispatch::call_operator;
 use crate::script::function::{Args, Function};
-use crate::script::{convert, tensor_data};
+use crate::script::{Complex, convert, tensor_data};
 use crate::torch::{Device, Dtype, shim};
 
 /// `x.float()` and its kin: the tensor in another dtype.
@@ -115,12 +115,74 @@ fn move_to(args: &Args<'_>, device: Device) -> Result<Dynamic> {
     Ok(Dynamic::from(to_device(tensor, device)?))
 }
 
-const OTHERS: [Function; 19] = [
+const OTHERS: [Function; 24] = [
     Function {
         schema: "Tensor.item(Tensor self) -> Scalar",
         doc: "The number in a tensor of one element: int, float, bool or complex.",
         example: "print(torch.tensor([3.5]).item());",
         call: item,
+    },
+    Function {
+        schema: "Tensor.to_int(Tensor self) -> int",
+        doc: "The number in a tensor of one element as an int, towards zero: Python's `int(x)`.",
+        example: "print(torch.tensor([3.5]).to_int());",
+        call: |args| match item(args)? {
+            float if float.is_float() => {
+                let float = float.as_float().unwrap_or(f64::NAN);
+                if !float.is_finite() {
+                    return Err(Error::value(format!("{float} cannot be an int")));
+                }
+                Ok(Dynamic::from_int(float as i64))
+            }
+            bool if bool.is_bool() => Ok(Dynamic::from_int(i64::from(bool.as_bool() == Ok(true)))),
+            int if int.is_int() => Ok(int),
+            _ => Err(args.mismatch(0, "a tensor with a real number")),
+        },
+    },
+    Function {
+        schema: "Tensor.to_float(Tensor self) -> float",
+        doc: "The number in a tensor of one element as a float: Python's `float(x)`.",
+        example: "print(torch.tensor([3]).to_float());",
+        call: |args| {
+            let number = item(args)?;
+            let bool = number.as_bool().ok().map(|bool| f64::from(u8::from(bool)));
+            let float = bool.or_else(|| convert::float(&number));
+            float
+                .map(Dynamic::from_float)
+                .ok_or_else(|| args.mismatch(0, "a tensor with a real number"))
+        },
+    },
+    Function {
+        schema: "Tensor.to_bool(Tensor self) -> bool",
+        doc: "Whether the number in a tensor of one element is not 0: Python's `bool(x)`.",
+        example: "let loss = torch.tensor(0.5);\nif (loss < 1).to_bool() { print(\"small\"); }",
+        call: |args| {
+            let number = item(args)?;
+            let zero = match (number.as_bool(), convert::float(&number)) {
+                (Ok(bool), _) => !bool,
+                (_, Some(float)) => float == 0.0,
+                _ => number.read_lock::<Complex>().is_some_and(|z| z.re == 0.0 && z.im == 0.0),
+            };
+            Ok(Dynamic::from_bool(!zero))
+        },
+    },
+    Function {
+        schema: "Tensor.where(Tensor self, Tensor condition, Any other) -> Tensor",
+        doc: "This tensor's elements where the condition holds, those of the other elsewhere.",
+        example: "let x = torch.tensor([1.0, -2.0]);\nprint(x.where(x > 0, 0));",
+        call: |args| {
+            let (tensor, condition, other) = (args.take(0), args.take(1), args.take(2));
+            call_operator("aten", "where", vec![condition, tensor, other])
+        },
+    },
+    Function {
+        schema: "Tensor.polygamma(Tensor self, int n) -> Tensor",
+        doc: "The n-th derivative of the digamma function.",
+        example: "print(torch.tensor([1.0]).polygamma(1));",
+        call: |args| {
+            let (tensor, n) = (args.take(0), args.take(1));
+            call_operator("aten", "polygamma", vec![n, tensor])
+        },
     },
     Function {
         schema: "Tensor.tolist(Tensor self) -> Any",

@@ -41,7 +41,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         call: |args| Ok(Dynamic::from(Complex { re: args.float(0)?, im: args.float(1)? })),
     },
     Function {
-        schema: "torch.device(Any device, int? index=None) -> Device",
+        schema: "torch.device(Any type, int? index=None) -> Device",
         doc: "A device from its name, such as \"cpu\" or \"cuda:1\", or from its type and index.",
         example: "let device = torch.device(\"cpu\");",
         call: |args| {
@@ -59,18 +59,49 @@ pub(super) const FUNCTIONS: &[Function] = &[
         },
     },
     Function {
+        schema: "dtype.to_real(dtype self) -> ScalarType",
+        doc: "The dtype of the real part.",
+        example: "print(torch.complex64.to_real());",
+        call: |args| {
+            let dtype = args.opt_dtype(0)?.ok_or_else(|| args.mismatch(0, "a dtype"))?;
+            Ok(Dynamic::from(match dtype {
+                Dtype(8) => Dtype::FLOAT16,
+                Dtype::COMPLEX64 => Dtype::FLOAT32,
+                Dtype::COMPLEX128 => Dtype::FLOAT64,
+                other => other,
+            }))
+        },
+    },
+    Function {
+        schema: "dtype.to_complex(dtype self) -> ScalarType",
+        doc: "The complex dtype with this precision.",
+        example: "print(torch.float64.to_complex());",
+        call: |args| {
+            let dtype = args.opt_dtype(0)?.ok_or_else(|| args.mismatch(0, "a dtype"))?;
+            Ok(Dynamic::from(match dtype {
+                Dtype::FLOAT16 => Dtype(8),
+                Dtype::FLOAT64 => Dtype::COMPLEX128,
+                other if other.is_complex() => other,
+                _ => Dtype::COMPLEX64,
+            }))
+        },
+    },
+    Function {
         schema: "torch.finfo(ScalarType? dtype=None) -> Map",
-        doc: "Limits of a float dtype: bits, eps, max, min, tiny.",
+        doc: "Limits of a float dtype: bits, dtype, eps, max, min, resolution, smallest_normal, tiny.",
         example: "print(torch.finfo(torch.float32).eps);",
         call: |args| {
             let dtype = args.opt_dtype(0)?.unwrap_or_else(crate::torch::default_dtype);
-            let (eps, max, tiny) = match dtype {
-                Dtype::FLOAT16 => (2f64.powi(-10), 65504.0, 2f64.powi(-14)),
-                Dtype::BFLOAT16 => (2f64.powi(-7), f64::from(half::bf16::MAX), 2f64.powi(-126)),
+            let (eps, max, tiny, digits) = match dtype {
+                Dtype::FLOAT16 => (2f64.powi(-10), 65504.0, 2f64.powi(-14), 3),
+                Dtype::BFLOAT16 => (2f64.powi(-7), f64::from(half::bf16::MAX), 2f64.powi(-126), 2),
                 Dtype::FLOAT32 | Dtype::COMPLEX64 => {
-                    (f64::from(f32::EPSILON), f64::from(f32::MAX), f64::from(f32::MIN_POSITIVE))
+                    let tiny = f64::from(f32::MIN_POSITIVE);
+                    (f64::from(f32::EPSILON), f64::from(f32::MAX), tiny, 6)
                 }
-                Dtype::FLOAT64 | Dtype::COMPLEX128 => (f64::EPSILON, f64::MAX, f64::MIN_POSITIVE),
+                Dtype::FLOAT64 | Dtype::COMPLEX128 => {
+                    (f64::EPSILON, f64::MAX, f64::MIN_POSITIVE, 15)
+                }
                 other => {
                     return Err(Error::type_(format!(
                         "torch.finfo() needs a float dtype, not {other}"
@@ -83,12 +114,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
             map.insert("max".into(), Dynamic::from_float(max));
             map.insert("min".into(), Dynamic::from_float(-max));
             map.insert("tiny".into(), Dynamic::from_float(tiny));
+            map.insert("smallest_normal".into(), Dynamic::from_float(tiny));
+            map.insert("resolution".into(), Dynamic::from_float(10f64.powi(-digits)));
+            map.insert("dtype".into(), text(dtype.name()));
             Ok(Dynamic::from_map(map))
         },
     },
     Function {
         schema: "torch.iinfo(ScalarType dtype) -> Map",
-        doc: "Limits of an integer dtype: bits, max, min.",
+        doc: "Limits of an integer dtype: bits, dtype, max, min.",
         example: "print(torch.iinfo(torch.int8).max);",
         call: |args| {
             let dtype = args.opt_dtype(0)?.ok_or_else(|| args.mismatch(0, "a dtype"))?;
@@ -106,6 +140,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             };
             let mut map = rhai::Map::new();
             map.insert("bits".into(), Dynamic::from_int(dtype.itemsize() as i64 * 8));
+            map.insert("dtype".into(), text(dtype.name()));
             map.insert("max".into(), Dynamic::from_int(max));
             map.insert("min".into(), Dynamic::from_int(min));
             Ok(Dynamic::from_map(map))
@@ -153,6 +188,16 @@ pub(super) const PROPERTIES: &[Property] = &[
         name: "dtype.is_floating_point",
         doc: "Whether elements are real floats.",
         get: |value, _| get::<Dtype>(value, |dtype| Dynamic::from_bool(dtype.is_floating_point())),
+        set: None,
+    },
+    Property {
+        name: "dtype.is_signed",
+        doc: "Whether elements can be negative.",
+        get: |value, _| {
+            get::<Dtype>(value, |dtype| {
+                Dynamic::from_bool(!matches!(dtype.0, 0 | 11 | 13 | 16 | 17 | 27..=29 | 44))
+            })
+        },
         set: None,
     },
     Property {
