@@ -20,8 +20,6 @@ const UNSAFE: &[&str] = &[
 const LONG: &[(&str, usize)] = &[
     // The whole border to libtorch in one translation unit.
     ("runtime/src/torch/shim.cpp", 850),
-    // One pass over tokens, half of it tests.
-    ("runtime/src/script/sugar.rs", 700),
 ];
 
 /// This file, which names what it looks for.

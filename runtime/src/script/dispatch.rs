@@ -15,8 +15,8 @@ use super::function::{Args, Declared, Object, ObjectType};
 use super::near::nearest;
 use super::operator_call::{self, Recent};
 use super::state::State;
-use super::value::{Namespace, Results};
-use crate::error::{Error, Result};
+use super::value::{Held, Namespace, Results};
+use crate::error::{Error, Kind, Result};
 use crate::torch::{self, Operator, Tensor};
 
 /// Types of values that are no [`Object`]: functions named `Type.method` belong to them.
@@ -226,6 +226,10 @@ pub(crate) fn call_name(
     ctx: &Context<'_>,
 ) -> Result<Dynamic> {
     let state = ctx.state.clone();
+    let held = args.first().and_then(|first| first.read_lock::<Held>().map(|held| held.cell()));
+    if let Some(mut cell) = held {
+        return call_on_variable(&mut cell, name, &mut args[1..], ctx);
+    }
     if let Some(receiver) = args.first() {
         let namespace = receiver.read_lock::<Namespace>().map(|namespace| namespace.0.clone());
         if let Some(namespace) = namespace {
@@ -278,6 +282,29 @@ pub(crate) fn call_name(
         Some(receiver) => unknown_method(receiver, name, &state),
         None => unknown_name(&state, name),
     })
+}
+
+/// Calls a method on a variable that closures share, as Rhai would: it is locked meanwhile.
+fn call_on_variable(
+    cell: &mut Dynamic,
+    name: &str,
+    rest: &mut [&mut Dynamic],
+    ctx: &Context<'_>,
+) -> Result<Dynamic> {
+    let mut value = cell
+        .write_lock::<Dynamic>()
+        .ok_or_else(|| Error::new(Kind::Runtime, "a variable is already in use"))?;
+    let method = value
+        .read_lock::<Map>()
+        .and_then(|map| map.get(name).and_then(|value| value.clone().try_cast::<FnPtr>()));
+    if let Some(method) = method {
+        let args = rest.iter_mut().map(|arg| take_argument(arg)).collect();
+        return ctx.call_with_this(&method, &mut value, args);
+    }
+    let mut args: Vec<&mut Dynamic> = Vec::with_capacity(rest.len() + 1);
+    args.push(&mut value);
+    args.extend(rest.iter_mut().map(|arg| &mut **arg));
+    ctx.native.call_fn_raw(name, true, true, &mut args).map_err(|error| errors::from_rhai(&error))
 }
 
 /// `receiver.name` for objects and maps, `None` where there is no such attribute.

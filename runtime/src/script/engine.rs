@@ -17,8 +17,8 @@ use super::event::Event;
 use super::function::Items;
 use super::index::{self, NewAxis, Slice};
 use super::state::State;
-use super::sugar::{CALL, ERROR_OF, SHARE, written_name};
-use super::value::{Complex, Namespace, Results};
+use super::sugar::{CALL, ERROR_OF, HELD, SHARE, written_name};
+use super::value::{Complex, Held, Namespace, Results};
 use super::{display, operators};
 use crate::error::{Error, Result};
 use crate::torch::{Device, Dtype, Generator, Layout, MemoryFormat, Tensor, shim};
@@ -41,6 +41,7 @@ const RESERVED: &[&str] = &[
     "to_string",
     "to_debug",
     CALL,
+    HELD,
     SHARE,
     ERROR_OF,
 ];
@@ -363,7 +364,8 @@ fn hooks(engine: &mut Engine, state: &Rc<State>) {
 
 /// Whether the first argument is one of ours.
 fn owns(args: &[&mut Dynamic]) -> bool {
-    args.first().is_some_and(|first| first.is::<Tensor>() || first.is::<Namespace>())
+    args.first()
+        .is_some_and(|first| first.is::<Tensor>() || first.is::<Namespace>() || first.is::<Held>())
 }
 
 /// `f(x)` for values, and the helpers of the sugar.
@@ -392,6 +394,21 @@ fn calls(engine: &mut Engine, state: &Rc<State>) {
             held.globals.borrow_mut().insert(name, cell.clone());
         }
     });
+    engine.register_raw_fn(
+        HELD,
+        [TypeId::of::<FnPtr>()],
+        |native: NativeCallContext<'_>, args: Native<'_, '_>| {
+            let closure = std::mem::take(args[0]).cast::<FnPtr>();
+            match closure.curry().first() {
+                Some(cell) if cell.is_locked() => Err(Box::new(EvalAltResult::ErrorDataRace(
+                    "a variable".to_owned(),
+                    native.call_position(),
+                ))),
+                Some(cell) => Ok(Held::of(cell)),
+                None => closure.call_raw(&native, None, []),
+            }
+        },
+    );
     engine.register_fn(ERROR_OF, errors::caught);
 }
 

@@ -257,7 +257,7 @@ fn plan(
             && let Some(at) = places.iter().position(|&place| place == list)
             && i == at
             && positional.len() > i + 1
-            && positional[i..].iter().all(|value| value.is_int())
+            && positional[i..].iter().all(|value| convert::int(value).is_some())
         {
             sources[list] = Source::Gather(i);
             given[list] = true;
@@ -371,8 +371,12 @@ fn execute(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>) -> 
                 None => arguments.default_value(),
             },
             Source::Gather(from) => {
-                arguments
-                    .ints(positional[*from..].iter().filter_map(|v| v.as_int().ok()).collect());
+                let ints = positional[*from..].iter().map(|value| {
+                    convert::int(value).ok_or_else(|| {
+                        Error::type_(format!("expected int, found {}", convert::type_name(value)))
+                    })
+                });
+                arguments.ints(ints.collect::<Result<_>>()?);
             }
         }
     }
@@ -380,7 +384,13 @@ fn execute(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>) -> 
     let mut more: Array = Array::new();
     let mut count = 0;
     arguments.call(plan.overload, |output| {
-        let value = convert::from_output(output);
+        let mut value = convert::from_output(output);
+        // The dispatcher hands dtypes over as numbers.
+        if let Ok(number) = value.as_int()
+            && matches!(plan.overload.schema.returns.get(count), Some((Type::Dtype, _)))
+        {
+            value = Dynamic::from(Dtype(number as i8));
+        }
         if count == 0 {
             first = value;
         } else {

@@ -149,6 +149,7 @@ impl Session {
         };
         ast.set_source(source);
         self.earlier.read.extend(desugared.free.iter().cloned());
+        self.earlier.captured.extend(desugared.captured.iter().cloned());
         self.share_globals();
         self.adopt(&ast, &desugared);
         self.state.begin();

@@ -1,4 +1,4 @@
-//! Small values that scripts hold besides tensors: namespaces, complex numbers, named results.
+//! Small values that scripts hold besides tensors: namespaces, complex numbers, named results, shared variables.
 
 use std::fmt;
 use std::rc::Rc;
@@ -49,6 +49,27 @@ impl Results {
     /// The value called `name`.
     pub fn get(&self, name: &str) -> Option<&Dynamic> {
         self.names.iter().position(|known| known == name).and_then(|i| self.values.get(i))
+    }
+}
+
+/// A variable that closures share and whose value is no handle: a method must change the variable.
+#[derive(Clone)]
+pub(crate) struct Held(Dynamic);
+
+impl Held {
+    /// What a method call on the shared variable `cell` is made on: a copy of a handle, so that the
+    /// variable stays readable during the call, or the variable itself.
+    pub(crate) fn of(cell: &Dynamic) -> Dynamic {
+        let value = cell.flatten_clone();
+        if value.is_array() || value.is_map() || value.is_blob() || value.is_string() {
+            return Dynamic::from(Held(cell.clone()));
+        }
+        value
+    }
+
+    /// The variable.
+    pub(crate) fn cell(&self) -> Dynamic {
+        self.0.clone()
     }
 }
 

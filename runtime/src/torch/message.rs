@@ -24,7 +24,14 @@ const PATTERNS: &[(&[&str], Kind)] = &[
         Kind::Device,
     ),
     (
-        &["out of range", "out of bounds", "out-of-bounds", "index_select(): ", "too many indices"],
+        &[
+            "The shape of the mask",
+            "out of range",
+            "out of bounds",
+            "out-of-bounds",
+            "index_select(): ",
+            "too many indices",
+        ],
         Kind::Index,
     ),
     (
@@ -76,6 +83,7 @@ const PATTERNS: &[(&[&str], Kind)] = &[
         ],
         Kind::Type,
     ),
+    (&["division or modulo by zero"], Kind::Arithmetic),
     (&["not implemented", "Could not run"], Kind::NotImplemented),
 ];
 
@@ -126,7 +134,10 @@ pub(crate) fn clean(text: &str) -> String {
         (Some(_), Some(start)) => text[start + "DefaultCPUAllocator: ".len()..].to_owned(),
         _ => text,
     };
-    text.trim_end().trim_end_matches(':').to_owned()
+    match text.trim_end().trim_end_matches(':') {
+        "ZeroDivisionError" => "integer division or modulo by zero".to_owned(),
+        text => text.to_owned(),
+    }
 }
 
 impl From<tch::TchError> for Error {

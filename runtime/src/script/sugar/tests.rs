@@ -10,6 +10,7 @@ fn earlier() -> Earlier {
         variables: HashSet::from(["model".to_owned()]),
         functions: HashSet::from(["helper".to_owned()]),
         read: HashSet::from(["late".to_owned()]),
+        captured: HashSet::new(),
     }
 }
 
@@ -45,6 +46,37 @@ fn calls_of_variables_become_method_calls() {
     check("let f = 1; { let g = 2; g(1) } g(1)", "let f = 1; { let g = 2; g.__call__(1) } g(1)");
     check("model()", "model.__call__()");
     check("model.eval(); model.call(1)", "model.__word_eval(); model.call(1)");
+}
+
+#[test]
+fn what_closures_capture_is_called_through_a_copy_of_its_handle() {
+    check(
+        "let o = h(); o.step(|| o.zero_grad())",
+        "let o = h(); __held__(|| o).step(|| __held__(|| o).zero_grad())",
+    );
+    check(
+        "let f = (); f = |n| f(n - 1); f(1)",
+        "let f = (); f = |n| __held__(|| f).__call__(n - 1); __held__(|| f).__call__(1)",
+    );
+    check(
+        "let o = h(); let g = |o| o.step(); o.step()",
+        "let o = h(); let g = |o| o.step(); o.step()",
+    );
+    check(
+        "let m = h(); let g = || m; m.n.x = 1; m.f().x = 2",
+        "let m = h(); let g = || m; m.n.x = 1; m.f().x = 2",
+    );
+    check("fn g(o) { o.step(|| o) }", "fn g(o) { __held__(|| o).step(|| o) }");
+}
+
+#[test]
+fn a_mode_ends_with_its_brace() {
+    check("no_grad { x } [y]", "no_grad { x } ;[y]");
+    check("f(); no_grad { x }\n(y)", "f(); no_grad { x }\n;(y)");
+    check(
+        "let y = no_grad { x }[0]; if a { b } else { c }",
+        "let y = no_grad { x }[0]; if a { b } else { c }",
+    );
 }
 
 #[test]
