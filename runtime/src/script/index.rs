@@ -173,8 +173,10 @@ fn view(tensor: &tch::Tensor, index: &Dynamic) -> Result<(tch::Tensor, Vec<Optio
         let count = entry.dims();
         match entry {
             Entry::Select(i) => {
-                let size = shim::sizes(&view)[dim as usize];
-                if i >= size || i < -size {
+                // Nested tensors have no sizes; libtorch checks theirs.
+                if let Some(&size) = shim::sizes(&view).get(dim as usize)
+                    && (i >= size || i < -size)
+                {
                     return Err(Error::index(format!(
                         "index {i} is out of range for dimension {dim} of size {size}"
                     )));

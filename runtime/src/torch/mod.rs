@@ -14,7 +14,7 @@ mod tensor;
 pub use arguments::{Arguments, Scalar};
 pub use dtype::{DTYPE_ALIASES, Device, Dtype, Layout, MemoryFormat};
 pub use format::{PrintOptions, format_tensor};
-pub use native::{NativeArgument, NativeOperator, set_grad, sizes};
+pub use native::{NativeArgument, NativeOperator, numel, set_grad, sizes};
 pub use operator::{Operator, Overload, namespaces, operator, operator_names, operator_overload};
 pub use schema::{Argument, Arity, Schema, Type};
 pub use shim::{

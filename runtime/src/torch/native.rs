@@ -96,7 +96,12 @@ pub fn set_grad(tensor: &tch::Tensor, grad: Option<&tch::Tensor>) -> Result<()> 
     shim::set_grad(tensor, grad)
 }
 
-/// The shape; empty where a layout has none. tch's own `size` panics there.
+/// The shape; -1 in dimensions of a nested tensor where its tensors differ. tch's own `size` panics there.
 pub fn sizes(tensor: &tch::Tensor) -> Vec<i64> {
     shim::sizes(tensor)
+}
+
+/// The number of elements. tch's own `numel` panics on nested tensors.
+pub fn numel(tensor: &tch::Tensor) -> usize {
+    shim::numel(tensor)
 }

@@ -10,6 +10,7 @@
 #include "shim.h"
 
 #include <ATen/ATen.h>
+#include <ATen/NestedTensorImpl.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <ATen/ScalarOps.h>
@@ -607,9 +608,20 @@ void fb_device(const at::Tensor* t, int8_t* kind, int8_t* index) {
 int64_t fb_dim(const at::Tensor* t) { return t->defined() ? t->dim() : 0; }
 int32_t fb_sizes(const at::Tensor* t, int64_t* out) {
   return guarded([&] {
+    if (t->is_nested()) {
+      // -1 where its tensors differ.
+      for (int64_t i = 0; i < t->dim(); i++) {
+        out[i] = i == 0 ? t->size(0) : at::native::get_nested_tensor_impl(*t)->opt_size(i).value_or(-1);
+      }
+      return;
+    }
     auto s = t->sizes();
     std::memcpy(out, s.data(), s.size() * sizeof(int64_t));
   });
+}
+// As many as its tensors have together, for a nested one.
+int32_t fb_numel(const at::Tensor* t, int64_t* out) {
+  return guarded([&] { *out = t->numel(); });
 }
 int32_t fb_strides(const at::Tensor* t, int64_t* out) {
   return guarded([&] {

@@ -2,6 +2,7 @@
 //!
 //! Source: <https://docs.pytorch.org/docs/2.11/data.html>.
 
+use flambeau_runtime::torch::sizes;
 use std::rc::Rc;
 
 use flambeau_runtime::error::{Error, Result};
@@ -81,7 +82,7 @@ impl Dataset {
             return Err(Error::value("TensorDataset() needs at least one tensor"));
         };
         for tensor in &tensors {
-            if tensor.dim() == 0 || tensor.size()[0] != first.size()[0] {
+            if tensor.dim() == 0 || sizes(tensor)[0] != sizes(first)[0] {
                 let shapes: Vec<String> = tensors.iter().map(Tensor::describe).collect();
                 return Err(Error::shape(format!(
                     "TensorDataset(): size mismatch between tensors: {}",
@@ -169,7 +170,7 @@ impl Dataset {
 }
 
 fn rows(tensor: &Tensor) -> usize {
-    tensor.size().first().and_then(|&size| usize::try_from(size).ok()).unwrap_or(0)
+    sizes(tensor).first().and_then(|&size| usize::try_from(size).ok()).unwrap_or(0)
 }
 
 impl Object for Dataset {

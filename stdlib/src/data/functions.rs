@@ -3,6 +3,7 @@
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function, convert};
 use flambeau_runtime::torch::Tensor;
+use flambeau_runtime::torch::sizes;
 use rhai::{Array, Dynamic};
 
 use super::dataset::{Dataset, Kind};
@@ -133,7 +134,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             if weights.dim() != 1 {
                 return Err(Error::value(format!(
                     "weights should be a 1d sequence but given weights have shape {:?}",
-                    weights.size()
+                    sizes(&weights)
                 )));
             }
             let weights = Tensor::from(weights);

@@ -1,6 +1,7 @@
 //! Batches of datasets that hold only tensors: picked by libtorch, without a closure, on any
 //! thread.
 
+use flambeau_runtime::torch::sizes;
 use std::sync::Arc;
 
 use flambeau_runtime::error::Result;
@@ -74,7 +75,7 @@ impl Native {
     pub fn batch(&self, indices: &[i64]) -> Result<Vec<tch::Tensor>> {
         match self {
             Native::Tensors(tensors) => {
-                let rows = tensors.first().and_then(|tensor| tensor.size().first().copied());
+                let rows = tensors.first().and_then(|tensor| sizes(tensor).first().copied());
                 let rows = rows.unwrap_or(0);
                 let indices: Vec<i64> =
                     indices.iter().map(|&i| if i < 0 { i + rows } else { i }).collect();

@@ -3,6 +3,7 @@
 use flambeau_runtime::error::Kind;
 use flambeau_runtime::script::{Args, Function};
 use flambeau_runtime::torch::Tensor;
+use flambeau_runtime::torch::numel;
 use flambeau_runtime::{Error, Result};
 use rhai::Dynamic;
 
@@ -79,7 +80,7 @@ fn embedding_bag(args: &mut Args<'_>) -> Result<Dynamic> {
     let (input, offsets, samples) = match (input.dim(), offsets) {
         (2, None) => {
             include_last = false;
-            let (n, bag) = (input.numel(), bag_of(&input));
+            let (n, bag) = (numel(&input), bag_of(&input));
             let starts: Vec<i64> = (0..n as i64).step_by(bag.max(1)).collect();
             let offsets = tch::Tensor::f_from_slice(&starts)?
                 .f_to_kind(input.f_kind()?)?

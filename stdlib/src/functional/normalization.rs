@@ -1,6 +1,7 @@
 //! Normalisation over batches, channels, groups, last dimensions and norms.
 
 use flambeau_runtime::script::{Args, Function};
+use flambeau_runtime::torch::numel;
 use flambeau_runtime::{Error, Result};
 use rhai::Dynamic;
 
@@ -153,7 +154,7 @@ fn local_response_norm(args: &mut Args<'_>) -> Result<Dynamic> {
             shape.len()
         )));
     }
-    if x.numel() == 0 {
+    if numel(&x) == 0 {
         return Ok(args.take(0));
     }
     let squares = x.f_mul(&x)?;

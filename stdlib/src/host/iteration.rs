@@ -2,6 +2,7 @@
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Items, Object, convert};
+use flambeau_runtime::torch::sizes;
 use rhai::{Dynamic, ImmutableString};
 
 use crate::data::{DataLoader, Dataset, Sampler};
@@ -11,7 +12,7 @@ use crate::nn::{Module, StateDict};
 /// How many items a loop over `value` has, where that is known before.
 pub(crate) fn length(value: &Dynamic) -> Option<usize> {
     if let Some(tensor) = convert::tensor(value) {
-        return tensor.size().first().and_then(|&size| usize::try_from(size).ok());
+        return sizes(&tensor).first().and_then(|&size| usize::try_from(size).ok());
     }
     if let Some(text) = value.read_lock::<ImmutableString>() {
         return Some(text.chars().count());

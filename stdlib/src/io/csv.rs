@@ -2,6 +2,7 @@
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function, convert};
+use flambeau_runtime::torch::sizes;
 use flambeau_runtime::torch::{Dtype, Tensor, default_dtype};
 use rhai::{Dynamic, Map};
 
@@ -223,7 +224,7 @@ fn columns_of(
 ) -> Result<(Option<Vec<String>>, Vec<Vec<String>>)> {
     let value = args.get(0);
     if let Some(tensor) = convert::tensor(value) {
-        let shape = tensor.size();
+        let shape = sizes(&tensor);
         let (rows, width) = match shape[..] {
             [rows] => (rows as usize, 1),
             [rows, width] => (rows as usize, width as usize),

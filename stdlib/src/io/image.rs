@@ -1,5 +1,6 @@
 //! Pictures as tensors: PNG and JPEG.
 
+use flambeau_runtime::torch::sizes;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -140,7 +141,7 @@ fn write(tensor: &Tensor, path: &Path, quality: u8) -> Result<()> {
 
 /// Width, height, channels and the bytes, pixel by pixel.
 pub(crate) fn pixels(tensor: &Tensor) -> Result<(u32, u32, u32, Vec<u8>)> {
-    let shape = tensor.size();
+    let shape = sizes(tensor);
     let picture = match shape.len() {
         2 => tensor.f_unsqueeze(0)?,
         3 => tensor.tch(),
@@ -167,7 +168,7 @@ pub(crate) fn pixels(tensor: &Tensor) -> Result<(u32, u32, u32, Vec<u8>)> {
             convert::type_name(&Dynamic::from(tensor.clone()))
         )));
     };
-    let size = bytes.size();
+    let size = sizes(&bytes);
     let [channels, height, width] = size[..] else {
         return Err(Error::shape("a picture has three dimensions"));
     };

@@ -3,6 +3,7 @@
 
 use flambeau_runtime::error::Result;
 use flambeau_runtime::script::Context;
+use flambeau_runtime::torch::sizes;
 use flambeau_runtime::torch::{self, Dtype, Tensor};
 use rhai::Dynamic;
 
@@ -32,7 +33,7 @@ impl RawTensor {
     pub fn of(tensor: &Tensor) -> Result<RawTensor> {
         // Conjugate and negative views are resolved, or the bytes would be those of the base.
         let plain = tensor.f_detach()?.f_resolve_conj()?.f_resolve_neg()?;
-        Ok(RawTensor { dtype: tensor.dtype(), shape: tensor.size(), bytes: torch::bytes(&plain)? })
+        Ok(RawTensor { dtype: tensor.dtype(), shape: sizes(tensor), bytes: torch::bytes(&plain)? })
     }
 
     /// A new tensor on the CPU with these elements.

@@ -3,6 +3,7 @@
 //! Source: <https://github.com/huggingface/safetensors#format>. Files go to and come from the
 //! Python package unchanged.
 
+use flambeau_runtime::torch::sizes;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -258,7 +259,7 @@ pub(crate) fn write(
             ))
             .help("convert it first: x.to_dense()"));
         }
-        let shape = tensor.size();
+        let shape = sizes(tensor);
         let end = byte_len(dtype, &shape)
             .and_then(|len| len.checked_add(position))
             .ok_or_else(|| Error::value(format!("'{name}' is too large")))?;

@@ -6,6 +6,7 @@
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::Context;
 use flambeau_runtime::torch::{Generator, Tensor};
+use flambeau_runtime::torch::{numel, sizes};
 use rhai::{Dynamic, Map};
 
 /// Fills with U(a, b).
@@ -52,7 +53,7 @@ pub(crate) fn random(
 
 /// How many inputs and outputs a weight connects: its first two dimensions times its window.
 pub(crate) fn fans(tensor: &Tensor) -> Result<(i64, i64)> {
-    let shape = tensor.size();
+    let shape = sizes(tensor);
     let [outputs, inputs, window @ ..] = shape.as_slice() else {
         return Err(Error::value(
             "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions",
@@ -94,7 +95,7 @@ pub(crate) fn kaiming_std(
     mode: &str,
     nonlinearity: &str,
 ) -> Result<Option<f64>> {
-    if tensor.numel() == 0 {
+    if numel(tensor) == 0 {
         return Ok(None);
     }
     let (fan_in, fan_out) = fans(tensor)?;
@@ -129,18 +130,18 @@ pub(crate) fn orthogonal(
     gain: f64,
     generator: Option<Generator>,
 ) -> Result<()> {
-    let shape = tensor.size();
+    let shape = sizes(tensor);
     if shape.len() < 2 {
         return Err(Error::value("Only tensors with 2 or more dimensions are supported"));
     }
-    if tensor.numel() == 0 {
+    if numel(tensor) == 0 {
         return Ok(());
     }
     let rows = shape[0];
-    let cols = tensor.numel() as i64 / rows;
+    let cols = numel(tensor) as i64 / rows;
     tch::no_grad(|| {
         let flat =
-            Tensor::from(tensor.f_new_empty([rows, cols], (tensor.kind(), tensor.device()))?);
+            Tensor::from(tensor.f_new_empty([rows, cols], (tensor.f_kind()?, tensor.device()))?);
         random(ctx, "normal_", &flat, (0.0, 1.0), generator)?;
         let flat = if rows < cols { flat.f_tr()? } else { flat.into_tch() };
         let (q, r) = tch::Tensor::f_linalg_qr(&flat, "reduced")?;
@@ -192,7 +193,7 @@ pub(crate) fn eye(tensor: &Tensor) -> Result<()> {
 
 /// Keeps the identity of as many channels as fit, for convolutions.
 pub(crate) fn dirac(tensor: &Tensor, groups: i64) -> Result<()> {
-    let shape = tensor.size();
+    let shape = sizes(tensor);
     if !(3..=5).contains(&shape.len()) {
         return Err(Error::value("Only tensors with 3, 4, or 5 dimensions are supported"));
     }
@@ -224,7 +225,7 @@ pub(crate) fn sparse(
     std: f64,
     generator: Option<Generator>,
 ) -> Result<()> {
-    let shape = tensor.size();
+    let shape = sizes(tensor);
     let [rows, cols] = shape.as_slice() else {
         return Err(Error::value("Only tensors with 2 dimensions are supported"));
     };

@@ -1,6 +1,7 @@
 //! `state_dict` and `load_state_dict`. Everything is checked before the first tensor is written: a
 //! state dict that does not fit leaves the module as it was.
 
+use flambeau_runtime::torch::sizes;
 use std::collections::HashSet;
 
 use flambeau_runtime::error::{Error, Kind, Result};
@@ -82,14 +83,14 @@ impl Module {
                 ));
                 continue;
             };
-            let (wanted, given) = (place.tensor.size(), source.size());
+            let (wanted, given) = (sizes(&place.tensor), sizes(&source));
             // Old checkpoints hold one-element tensors where a number without dimensions belongs.
             let source = if wanted.is_empty() && given == [1] {
                 Tensor::from(source.f_select(0, 0)?)
             } else {
                 source
             };
-            if source.size() != wanted {
+            if sizes(&source) != wanted {
                 misfits.push(format!(
                     "size mismatch for {name}: copying a param with shape {given:?} from checkpoint, \
                      the shape in current model is {wanted:?}."

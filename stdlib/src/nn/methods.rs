@@ -3,6 +3,7 @@
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function, convert};
 use flambeau_runtime::torch::Tensor;
+use flambeau_runtime::torch::numel;
 use rhai::Dynamic;
 
 use super::module::{Buffer, Module};
@@ -158,7 +159,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             let trainable = args.bool(1)?;
             let parameters = this(args)?.parameters();
             let counted = parameters.iter().filter(|p| !trainable || p.requires_grad());
-            Ok(Dynamic::from_int(counted.map(|p| p.numel() as i64).sum()))
+            Ok(Dynamic::from_int(counted.map(|p| numel(p) as i64).sum()))
         },
     },
     Function {

@@ -6,6 +6,7 @@
 //! whether it is there.
 
 use flambeau_runtime::torch::Tensor;
+use flambeau_runtime::torch::sizes;
 use rhai::{Array, Dynamic, ImmutableString};
 
 use super::class::Role;
@@ -156,7 +157,7 @@ fn parameters(module: &Module) -> String {
         container::names(module).into_iter().zip(container::values(module)).map(|(name, value)| {
             match value.read_lock::<Tensor>() {
                 Some(tensor) => {
-                    let size: Vec<String> = tensor.size().iter().map(i64::to_string).collect();
+                    let size: Vec<String> = sizes(&tensor).iter().map(i64::to_string).collect();
                     let device = tensor.device_of();
                     let place =
                         if device.kind == 0 { String::new() } else { format!(" ({device})") };

@@ -1,5 +1,6 @@
 //! What a module asks of its tensors beyond operators: identity, leaves, data and gradients.
 
+use flambeau_runtime::torch::sizes;
 use std::collections::HashMap;
 
 use flambeau_runtime::error::Result;
@@ -19,7 +20,7 @@ impl Seen {
     /// Notes the tensor; `false` where it was met before.
     pub fn insert(&mut self, tensor: &Tensor) -> bool {
         // Only tensors of one shape can be one tensor.
-        let alike = self.0.entry(tensor.size()).or_default();
+        let alike = self.0.entry(sizes(tensor)).or_default();
         if alike.iter().any(|met| same(met, tensor)) {
             return false;
         }

@@ -4,6 +4,7 @@
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function, convert};
+use flambeau_runtime::torch::numel;
 use flambeau_runtime::torch::{NativeArgument, NativeOperator, Tensor};
 use rhai::Dynamic;
 
@@ -151,8 +152,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         call: |args| {
             let vector = args.tensor(0)?;
             let list = parameters(args, 1)?;
-            let wanted: i64 = list.iter().map(|p| p.numel() as i64).sum();
-            let given = vector.numel() as i64;
+            let wanted: i64 = list.iter().map(|p| numel(p) as i64).sum();
+            let given = numel(&vector) as i64;
             if vector.dim() != 1 || given < wanted {
                 return Err(Error::shape(format!(
                     "the parameters hold {wanted} numbers, but the vector is {}",
@@ -161,7 +162,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             }
             let mut start = 0;
             for parameter in &list {
-                let count = parameter.numel() as i64;
+                let count = numel(parameter) as i64;
                 let part = vector.f_narrow(0, start, count)?.f_view_as(parameter)?.f_detach()?;
                 tensors::set_data(parameter, &part.into())?;
                 start += count;

@@ -1,5 +1,6 @@
 //! L-BFGS (Liu & Nocedal, 1989): a quasi-Newton method with a closure that evaluates the loss.
 
+use flambeau_runtime::torch::numel;
 use std::cell::RefCell;
 
 use flambeau_runtime::script::{Context, convert};
@@ -76,7 +77,7 @@ impl Parameters {
             let grad = param.f_grad()?;
             let flat = if !grad.defined() {
                 let options = (param.f_kind()?, device(param)?);
-                Tensor::f_zeros([param.numel() as i64], options)?
+                Tensor::f_zeros([numel(param) as i64], options)?
             } else if grad.is_sparse() {
                 grad.f_to_dense(None, false)?.f_reshape([-1i64])?
             } else {
@@ -92,7 +93,7 @@ impl Parameters {
         let mut offset = 0;
         for param in &self.0 {
             let param = real(param, param.is_complex())?;
-            let length = param.numel() as i64;
+            let length = numel(&param) as i64;
             let part = direction.f_narrow(0, offset, length)?.f_view_as(&param)?;
             add_one_(&param, &part, t.value)?;
             offset += length;

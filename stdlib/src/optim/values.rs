@@ -3,6 +3,7 @@
 use crate::functional::numbers::WithNumber;
 use flambeau_runtime::script::convert;
 use flambeau_runtime::torch::Tensor;
+use flambeau_runtime::torch::numel;
 use flambeau_runtime::{Error, Result};
 use indexmap::IndexMap;
 use rhai::{Dynamic, ImmutableString};
@@ -113,7 +114,7 @@ pub(crate) fn number(value: &Dynamic) -> Option<f64> {
         return Some(float);
     }
     if let Some(tensor) = value.read_lock::<Tensor>() {
-        if tensor.numel() != 1 {
+        if numel(&tensor) != 1 {
             return None;
         }
         return tensor.f_reshape([1i64]).and_then(|one| one.f_double_value(&[0])).ok();

@@ -1,5 +1,6 @@
 //! Tensors as pictures: `plot.image`.
 
+use flambeau_runtime::torch::{numel, sizes};
 use std::io::Cursor;
 
 use flambeau_runtime::error::{Error, Result};
@@ -86,16 +87,16 @@ pub(crate) fn image(args: &mut Args<'_>) -> Result<Dynamic> {
 
 /// Width, height, channels and bytes. A matrix of numbers is spread from its least to its greatest.
 fn rgb(tensor: &Tensor, colours: bool) -> Result<(u32, u32, u32, Vec<u8>)> {
-    let single = tensor.dim() == 2 || (tensor.dim() == 3 && tensor.size()[0] == 1);
+    let single = tensor.dim() == 2 || (tensor.dim() == 3 && sizes(tensor)[0] == 1);
     if !single || tensor.dtype() == Dtype::UINT8 && !colours {
         return pictures::pixels(tensor);
     }
     let values = tensor.f_detach()?.f_to_kind(tch::Kind::Double)?;
-    if values.numel() == 0 {
+    if numel(&values) == 0 {
         return pictures::pixels(tensor);
     }
     let finite = values.f_masked_select(&values.f_isfinite()?)?;
-    let (low, high) = match finite.numel() {
+    let (low, high) = match numel(&finite) {
         0 => (0.0, 1.0),
         _ => (f64::try_from(&finite.f_min()?)?, f64::try_from(&finite.f_max()?)?),
     };
@@ -106,7 +107,7 @@ fn rgb(tensor: &Tensor, colours: bool) -> Result<(u32, u32, u32, Vec<u8>)> {
     }
     let flat = unit.f_to_device(tch::Device::Cpu)?.f_flatten(0, -1)?;
     let unit = Vec::<f64>::try_from(&flat)?;
-    let size = tensor.size();
+    let size = sizes(tensor);
     let [height, width] = size[size.len() - 2..] else {
         return Err(Error::shape("a picture has two or three dimensions"));
     };

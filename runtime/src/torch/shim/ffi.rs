@@ -81,6 +81,7 @@ unsafe extern "C" {
     pub(super) fn fb_device(t: *const C_tensor, kind: *mut i8, index: *mut i8);
     pub(super) fn fb_dim(t: *const C_tensor) -> i64;
     pub(super) fn fb_sizes(t: *const C_tensor, out: *mut i64) -> i32;
+    pub(super) fn fb_numel(t: *const C_tensor, out: *mut i64) -> i32;
     pub(super) fn fb_strides(t: *const C_tensor, out: *mut i64) -> i32;
     pub(super) fn fb_same(a: *const C_tensor, b: *const C_tensor) -> bool;
     pub(super) fn fb_impl(t: *const C_tensor) -> i64;

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use super::calls::Output;
 use super::check;
 use super::ffi::{self, Value};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::torch::dtype::{Device, Dtype};
 
 /// The element type; float32 for an undefined tensor.
@@ -35,7 +35,7 @@ pub(crate) fn dim(tensor: &tch::Tensor) -> usize {
     unsafe { ffi::fb_dim(tensor.as_ptr()) as usize }
 }
 
-/// The shape; empty where a layout has none.
+/// The shape; -1 in dimensions of a nested tensor where its tensors differ.
 pub(crate) fn sizes(tensor: &tch::Tensor) -> Vec<i64> {
     let mut sizes = vec![0; dim(tensor)];
     // SAFETY: `sizes` has room for `dim` numbers.
@@ -44,6 +44,14 @@ pub(crate) fn sizes(tensor: &tch::Tensor) -> Vec<i64> {
         sizes.clear();
     }
     sizes
+}
+
+/// The number of elements; 0 where a layout cannot say.
+pub(crate) fn numel(tensor: &tch::Tensor) -> usize {
+    let mut count = 0i64;
+    // SAFETY: `count` has room for the number.
+    let status = unsafe { ffi::fb_numel(tensor.as_ptr(), &raw mut count) };
+    if status == 0 { usize::try_from(count).unwrap_or(0) } else { 0 }
 }
 
 /// The strides, in elements.
@@ -123,8 +131,10 @@ pub(crate) fn item(tensor: &tch::Tensor) -> Result<Output> {
 /// A copy of the elements of a tensor, as raw bytes in row-major order (native endian).
 pub fn bytes(tensor: &tch::Tensor) -> Result<Vec<u8>> {
     let tensor = tensor.f_detach()?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
-    let elements: i64 = sizes(&tensor).iter().product();
-    let len = elements as usize * dtype(&tensor).itemsize();
+    if sizes(&tensor).iter().any(|&size| size < 0) {
+        return Err(Error::type_("a nested tensor cannot be read as one array").help("x.unbind()"));
+    }
+    let len = numel(&tensor) * dtype(&tensor).itemsize();
     let mut data = std::ptr::null();
     // SAFETY: the tensor is contiguous, on the CPU, and lives through the copy of its `len` bytes.
     unsafe {

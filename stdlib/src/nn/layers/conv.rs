@@ -3,6 +3,7 @@
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function};
 use flambeau_runtime::torch::Tensor;
+use flambeau_runtime::torch::sizes;
 use rhai::{Dynamic, ImmutableString};
 
 use super::super::class::{Call, Class, Forward, constructors, value};
@@ -255,7 +256,7 @@ fn output_padding<const N: usize>(
     (stride, padding, dilation): (&[i64; N], &[i64; N], &[i64; N]),
     kernel: &[i64; N],
 ) -> Result<[i64; N]> {
-    let shape = input.size();
+    let shape = sizes(input);
     let leading = if shape.len() == N + 2 { 2 } else { 1 };
     let wanted = match output_size.len() {
         len if len == N => output_size,

@@ -3,6 +3,7 @@
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function};
 use flambeau_runtime::torch::Tensor;
+use flambeau_runtime::torch::sizes;
 use rhai::Dynamic;
 
 use super::super::class::{self, Call, Class, Forward, constructors, value};
@@ -101,10 +102,10 @@ fn table(
 ) -> Result<()> {
     let shape = [args.int(0)?, args.int(1)?];
     if let Some(weight) = args.opt_tensor(given)? {
-        if weight.size() != shape {
+        if sizes(&weight) != shape {
             return Err(Error::shape(format!(
                 "Shape of weight {:?} does not match num_embeddings and embedding_dim {shape:?}",
-                weight.size()
+                sizes(&weight)
             )));
         }
         return module.put_parameter("weight", Some(tensors::parameter(&weight, requires_grad)?));
@@ -124,7 +125,7 @@ fn pretrained(
     settings: &[&str],
 ) -> Result<Dynamic> {
     let weight = args.tensor(0)?;
-    let shape = weight.size();
+    let shape = sizes(&weight);
     let [rows, columns] = shape.as_slice() else {
         return Err(Error::value("Embeddings parameter is expected to be 2-dimensional"));
     };

@@ -4,6 +4,7 @@
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function};
 use flambeau_runtime::torch::Tensor;
+use flambeau_runtime::torch::sizes;
 
 use super::super::class::{Class, Forward, constructors, value};
 use super::super::module::Module;
@@ -132,7 +133,7 @@ pub(crate) const CLASSES: &[Class] = &[
                 return Ok(value(input.f_kl_div(&target, state.reduction()?, log_target)?));
             }
             let total = input.f_kl_div(&target, tch::Reduction::Sum, log_target)?;
-            let batch = input.size().first().copied().unwrap_or(1);
+            let batch = sizes(&input).first().copied().unwrap_or(1);
             Ok(value(total.f_div_scalar(batch)?))
         }),
         ..LOSS
@@ -344,7 +345,7 @@ fn positive_margin(module: &Module, margin: f64) -> Result<()> {
 }
 
 fn same_size(input: &Tensor, target: &Tensor) -> Result<()> {
-    let (input, target) = (input.size(), target.size());
+    let (input, target) = (sizes(input), sizes(target));
     if input == target {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function};
 use flambeau_runtime::torch::Tensor;
+use flambeau_runtime::torch::sizes;
 use rhai::Dynamic;
 
 use super::super::class::{Call, Class, Forward, constructors, value};
@@ -203,7 +204,7 @@ fn batch_norm(call: &Call<'_>, dims: &[usize]) -> Result<Dynamic> {
     let (mean, var) = if !training || tracked { (mean, var) } else { (None, None) };
     let (factor, eps) = (factor.unwrap_or(0.0), state.float("eps")?);
     if batch_stats {
-        let shape = input.size();
+        let shape = sizes(&input);
         let values: i64 = shape.iter().product::<i64>() / shape.get(1).copied().unwrap_or(1).max(1);
         if values == 1 {
             return Err(Error::value(format!(
@@ -221,7 +222,7 @@ fn instance_norm(call: &Call<'_>, unbatched: usize) -> Result<Dynamic> {
     let input = call.tensor(0)?;
     check_dims(&input, &[unbatched, unbatched + 1])?;
     let features = state.int("num_features")?;
-    let shape = input.size();
+    let shape = sizes(&input);
     let dim = shape.len() - unbatched;
     if state.bool("affine")? && shape[dim] != features {
         return Err(Error::value(format!(
@@ -236,10 +237,10 @@ fn instance_norm(call: &Call<'_>, unbatched: usize) -> Result<Dynamic> {
     let batch_stats = call.module.training() || !state.bool("track_running_stats")?;
     let momentum = state.opt_float("momentum")?.unwrap_or(0.0);
     let eps = state.float("eps")?;
-    if batch_stats && batch.size()[2..].iter().product::<i64>() == 1 {
+    if batch_stats && sizes(&batch)[2..].iter().product::<i64>() == 1 {
         return Err(Error::value(format!(
             "Expected more than 1 spatial element when training, got input size {:?}",
-            batch.size()
+            sizes(&batch)
         )));
     }
     let out = batch.f_instance_norm(weight, bias, mean, var, batch_stats, momentum, eps, true)?;

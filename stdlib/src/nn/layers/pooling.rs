@@ -2,6 +2,7 @@
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function};
+use flambeau_runtime::torch::sizes;
 use rhai::{Array, Dynamic, Map};
 
 use super::super::class::{Call, Class, Forward, constructors, value};
@@ -279,7 +280,7 @@ fn output_size<const N: usize>(call: &Call<'_>) -> Result<[i64; N]> {
         .and_then(|v| v.read_lock::<Array>())
         .filter(|list| list.len() == N && list.iter().any(Dynamic::is_unit));
     let Some(list) = has_gaps else { return state.sizes::<N>("output_size") };
-    let shape = call.tensor(0)?.size();
+    let shape = sizes(&**call.tensor(0)?);
     let mut sizes = [0; N];
     for (i, (size, item)) in sizes.iter_mut().zip(list.iter()).enumerate() {
         let kept = (shape.len() + i).checked_sub(N).and_then(|dim| shape.get(dim).copied());

@@ -1,5 +1,6 @@
 //! Recurrent networks: RNN, LSTM, GRU and their cells.
 
+use flambeau_runtime::torch::sizes;
 use std::rc::Rc;
 
 use flambeau_runtime::error::{Error, Result};
@@ -239,7 +240,7 @@ impl Stack {
             .help("convert the input or the model with .to(dtype)"));
         }
         let size = call.state().int("input_size")?;
-        let found = input.size().last().copied().unwrap_or(0);
+        let found = sizes(&input).last().copied().unwrap_or(0);
         if found != size {
             return Err(Error::shape(format!(
                 "input.size(-1) must be equal to input_size. Expected {size}, got {found}"
@@ -257,11 +258,11 @@ impl Stack {
         width: i64,
         label: &str,
     ) -> Result<tch::Tensor> {
-        let batch = input.size()[usize::from(!self.batch_first)];
+        let batch = sizes(input)[usize::from(!self.batch_first)];
         let directions = if self.bidirectional { 2 } else { 1 };
         let expected = [self.layers * directions, batch, width];
         let Some(given) = given else {
-            return Ok(tch::Tensor::f_zeros(expected, (input.kind(), input.device()))?);
+            return Ok(tch::Tensor::f_zeros(expected, (input.f_kind()?, input.device()))?);
         };
         let dims = given.dim();
         let (kind, wanted) = if single { ("unbatched 2-D", 2) } else { ("batched 3-D", 3) };
@@ -271,10 +272,10 @@ impl Stack {
             )));
         }
         let start = if single { given.f_unsqueeze(1)? } else { given.tch() };
-        if start.size() != expected {
+        if sizes(&start) != expected {
             return Err(Error::shape(format!(
                 "Expected {label} size {expected:?}, got {:?}",
-                start.size()
+                sizes(&start)
             )));
         }
         Ok(start)
@@ -380,8 +381,8 @@ fn step(
 }
 
 fn zeros(state: &State, input: &tch::Tensor) -> Result<tch::Tensor> {
-    let shape = [input.size()[0], state.int("hidden_size")?];
-    Ok(tch::Tensor::f_zeros(shape, (input.kind(), input.device()))?)
+    let shape = [sizes(input)[0], state.int("hidden_size")?];
+    Ok(tch::Tensor::f_zeros(shape, (input.f_kind()?, input.device()))?)
 }
 
 fn step_lstm(call: &Call<'_>) -> Result<Dynamic> {

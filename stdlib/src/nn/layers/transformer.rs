@@ -2,6 +2,7 @@
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Context, Function};
+use flambeau_runtime::torch::sizes;
 use flambeau_runtime::torch::{Tensor, grad_enabled};
 use rhai::{Dynamic, Map};
 
@@ -201,7 +202,7 @@ fn batch_first(layers: &[Module]) -> bool {
 }
 
 fn sequence_length(x: &Tensor, batch_first: bool) -> i64 {
-    let shape = x.size();
+    let shape = sizes(x);
     let dim = usize::from(shape.len() == 3 && batch_first);
     shape.get(dim).copied().unwrap_or(0)
 }
@@ -212,16 +213,16 @@ fn causal_mask(mask: Option<Tensor>, hint: &Dynamic, length: i64, like: &Tensor)
         return Ok(hint);
     }
     let Some(mask) = mask else { return Ok(false) };
-    if mask.size() != [length, length] {
+    if sizes(&mask) != [length, length] {
         return Ok(false);
     }
-    let mask = if mask.kind() == tch::Kind::Bool {
-        let zeros = tch::Tensor::f_zeros([length, length], (like.kind(), mask.device()))?;
+    let mask = if mask.f_kind()? == tch::Kind::Bool {
+        let zeros = tch::Tensor::f_zeros([length, length], (like.f_kind()?, mask.device()))?;
         zeros.f_masked_fill(&mask, f64::NEG_INFINITY)?
     } else {
         mask.into_tch()
     };
-    Ok(mask.f_equal(&subsequent_mask(length, (mask.kind(), mask.device()))?)?)
+    Ok(mask.f_equal(&subsequent_mask(length, (mask.f_kind()?, mask.device()))?)?)
 }
 
 fn subsequent_mask(size: i64, options: (tch::Kind, tch::Device)) -> Result<tch::Tensor> {
@@ -244,7 +245,7 @@ fn padding_to_clear(call: &Call<'_>, layers: &[Module], src: &Tensor) -> Result<
         return Ok(None);
     }
     let padded =
-        if padding.kind() == tch::Kind::Bool { padding } else { padding.f_ne(0.0)?.into() };
+        if padding.f_kind()? == tch::Kind::Bool { padding } else { padding.f_ne(0.0)?.into() };
     let kept = Dynamic::from(Tensor::from(padded.f_logical_not()?));
     let args = vec![call.value(0).clone(), kept];
     let aligned = call.ctx.op("_nested_tensor_from_mask_left_aligned", args)?;
@@ -317,7 +318,7 @@ fn transform(call: &Call<'_>) -> Result<Dynamic> {
     let (encoder, decoder) = (state.module("encoder")?, state.module("decoder")?);
     let (width, batch_first) = (state.int("d_model")?, state.bool("batch_first")?);
     drop(state);
-    let (src, tgt) = (call.tensor(0)?.size(), call.tensor(1)?.size());
+    let (src, tgt) = (sizes(&**call.tensor(0)?), sizes(&**call.tensor(1)?));
     let batch = usize::from(!batch_first);
     if src.len() == 3 && src.get(batch) != tgt.get(batch) {
         return Err(Error::shape("the batch number of src and tgt must be equal"));
