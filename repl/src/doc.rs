@@ -20,14 +20,14 @@ pub fn doc(name: &str, shared: &Shared) -> Result<u8, Problem> {
         Places { explicit: shared.env.as_deref(), script_dir: folder.as_deref(), sandbox: false };
     let (answer, answers) = mpsc::channel();
     let engine = start(places, Configure::default(), move |event| match event {
-        Event::Documentation { text, .. } => drop(answer.send(Ok(text))),
+        Event::Documentation { text, near, .. } => drop(answer.send(Ok((text, near)))),
         Event::Failed(cause) => drop(answer.send(Err(Problem::EngineFailed(cause)))),
         _ => {}
     })?;
     engine.send(&Request::Doc { id: 1, name: name.to_owned() });
-    let page =
+    let (page, near) =
         answers.recv().unwrap_or_else(|_| Err(Problem::EngineFailed("it is gone".into())))?;
-    let Some(page) = page else { return Err(Problem::UnknownName { name: name.to_owned() }) };
+    let Some(page) = page else { return Err(Problem::UnknownName { name: name.to_owned(), near }) };
     draw::write(std::io::stdout().lock(), &format!("{}\n", page.trim_end()));
     Ok(exit::OK)
 }

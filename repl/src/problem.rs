@@ -53,8 +53,8 @@ pub enum Problem {
     #[error("the engine cannot go on: {0}")]
     EngineFailed(String),
     /// Nothing has the name that was asked for.
-    #[error("nothing is called '{name}'")]
-    UnknownName { name: String },
+    #[error("nothing is called '{name}'{}", .near.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
+    UnknownName { name: String, near: Option<String> },
 }
 
 impl Problem {

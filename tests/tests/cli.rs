@@ -136,6 +136,11 @@ fn doc_prints_a_page_and_knows_what_it_does_not_know() {
     let page = outcome(flambeau().args(["doc", "torch.linalg.svd"]));
     assert_eq!(page.code, Some(0), "{page:?}");
     assert!(page.stdout.contains("svd("), "{}", page.stdout);
+    assert!(page.stdout.contains("singular value decomposition"), "{}", page.stdout);
+    assert!(page.stdout.contains("torch.linalg.svd(A, full_matrices: true"), "{}", page.stdout);
+    let near = outcome(flambeau().args(["doc", "F.cross_entrpy"]));
+    assert_eq!(near.code, Some(1), "{near:?}");
+    assert!(near.stderr.contains("did you mean torch.nn.functional.cross_entropy?"), "{near:?}");
     let none = outcome(flambeau().args(["doc", "torch.no_such_thing"]));
     assert_eq!(none.code, Some(1), "{none:?}");
     assert_eq!(none.stderr.lines().count(), 1, "{}", none.stderr);

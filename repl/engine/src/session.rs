@@ -28,8 +28,12 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
                 sink.emit(&Event::Done(done));
             }
             Request::Doc { id, name } => {
-                let text = catch(|| session.doc(&name)).unwrap_or_default();
-                sink.emit(&Event::Documentation { id, text });
+                let (text, near) = match catch(|| session.doc(&name)) {
+                    Ok(Ok(text)) => (Some(text), None),
+                    Ok(Err(near)) => (None, near),
+                    Err(_) => (None, None),
+                };
+                sink.emit(&Event::Documentation { id, text, near });
             }
             // The session has no completion yet; the answer is due all the same.
             Request::Complete { id, cursor, .. } => {

@@ -24,6 +24,8 @@ pub enum Event {
         id: u64,
         /// The page; absent where nothing has that name.
         text: Option<String>,
+        /// The nearest name that has one, where that is likely to be meant.
+        near: Option<String>,
     },
     /// The answer to a request for completions.
     Completions {

@@ -268,8 +268,11 @@ impl Session {
     }
 
     /// Signature, description and example of anything that has a name.
-    pub fn doc(&self, name: &str) -> Option<String> {
-        super::doc::doc(&self.state, name)
+    ///
+    /// # Errors
+    /// The nearest name that is known, where there is one.
+    pub fn doc(&self, name: &str) -> Result<String, Option<String>> {
+        super::doc::doc(&self.state, name).ok_or_else(|| super::doc::near(&self.state, name))
     }
 
     /// Everything that the libraries declare, by signature: what tests of examples go through.

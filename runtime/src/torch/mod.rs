@@ -20,6 +20,6 @@ pub use schema::{Argument, Arity, Schema, Type};
 pub use shim::{
     Generator, bytes, cuda_built, cuda_empty_cache, cuda_memory, cuda_reset_peak, default_dtype,
     grad_enabled, grad_fn_name, inference_enabled, limit_memory, manual_seed, memory,
-    set_grad_enabled,
+    package_folder, set_grad_enabled,
 };
 pub use tensor::Tensor;

@@ -25,6 +25,8 @@
 #include <torch/csrc/autograd/anomaly_mode.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <dlfcn.h>
+
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -756,6 +758,15 @@ void fb_set_anomaly(bool on) { torch::autograd::AnomalyMode::set_enabled(on, tru
 int32_t fb_default_dtype() { return static_cast<int32_t>(c10::get_default_dtype_as_scalartype()); }
 int32_t fb_set_default_dtype(int32_t dtype) {
   return guarded([&] { c10::set_default_dtype(c10::scalarTypeToTypeMeta(static_cast<c10::ScalarType>(dtype))); });
+}
+const char* fb_library() {
+  // A function that only libtorch_cpu defines.
+  static const std::string path = [] {
+    Dl_info info;
+    bool found = dladdr(reinterpret_cast<void*>(&at::detail::getDefaultCPUGenerator), &info) != 0;
+    return std::string(found && info.dli_fname ? info.dli_fname : "");
+  }();
+  return path.c_str();
 }
 int32_t fb_manual_seed(uint64_t seed) {
   return guarded([&] { at::manual_seed(seed); });

@@ -141,6 +141,7 @@ unsafe extern "C" {
     pub(super) fn fb_set_anomaly(on: bool);
     pub(super) fn fb_default_dtype() -> i32;
     pub(super) fn fb_set_default_dtype(dtype: i32) -> i32;
+    pub(super) fn fb_library() -> *const std::ffi::c_char;
     pub(super) fn fb_manual_seed(seed: u64) -> i32;
     pub(super) fn fb_generator(kind: i8, index: i8, out: *mut *mut c_void) -> i32;
     pub(super) fn fb_default_generator(kind: i8, index: i8, out: *mut *mut c_void) -> i32;

@@ -27,7 +27,7 @@ pub(crate) use graph::{
 pub use graph::{grad_enabled, inference_enabled, set_grad_enabled};
 pub use process::{
     cuda_built, cuda_empty_cache, cuda_memory, cuda_reset_peak, default_dtype, limit_memory,
-    manual_seed, memory,
+    manual_seed, memory, package_folder,
 };
 pub(crate) use process::{set_default_dtype, use_small_blocks};
 pub use tensors::{bytes, grad_fn_name};

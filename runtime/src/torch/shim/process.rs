@@ -1,5 +1,8 @@
 //! Switches and counters of the whole process: defaults, seeds, CUDA, memory.
 
+use std::ffi::CStr;
+use std::path::{Path, PathBuf};
+
 use super::check;
 use super::ffi;
 use crate::error::Result;
@@ -15,6 +18,15 @@ pub fn default_dtype() -> Dtype {
 pub(crate) fn set_default_dtype(dtype: Dtype) -> Result<()> {
     // SAFETY: libtorch checks the number.
     check(unsafe { ffi::fb_set_default_dtype(i32::from(dtype.0)) })
+}
+
+/// The folder of the torch package whose libtorch is loaded.
+pub fn package_folder() -> Option<PathBuf> {
+    // SAFETY: the text lives as long as the process.
+    let path = unsafe { CStr::from_ptr(ffi::fb_library()) };
+    let library = Path::new(path.to_str().ok()?);
+    // …/torch/lib/libtorch_cpu.so
+    library.canonicalize().ok()?.parent()?.parent().map(Path::to_owned)
 }
 
 /// Seeds the default generators of all devices.
