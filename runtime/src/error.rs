@@ -94,6 +94,28 @@ pub struct Error {
     pub position: Position,
     /// The value that a script threw, for [`Kind::Thrown`].
     pub value: Option<Dynamic>,
+    /// The way to the place where native code called back into the script; most errors have none.
+    pub trace: Option<Box<Trace>>,
+}
+
+/// The way of an error through calls that Rhai's own report does not hold.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// The name of the source that the error's position is in.
+    pub source: Option<String>,
+    /// Calls below the one that reports the error, outermost first.
+    pub calls: Vec<Call>,
+}
+
+/// One call on the way to an error.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The function's name, as Rhai has it.
+    pub function: String,
+    /// The name of the source that `position` is in, where it is known.
+    pub source: Option<String>,
+    /// Where the function was called.
+    pub position: Position,
 }
 
 impl Error {
@@ -106,6 +128,7 @@ impl Error {
             operands: Vec::new(),
             position: Position::NONE,
             value: None,
+            trace: None,
         }
     }
 

@@ -72,7 +72,11 @@ pub(crate) fn bind(schema: &Schema, mut positional: Vec<Dynamic>) -> Result<Vec<
             _ if arguments.iter().any(|a| a.arity == Arity::Keywords) => {
                 others.insert(name, value);
             }
-            _ => return Err(unexpected_keyword(schema, &name)),
+            _ => {
+                let signature = schema.to_string();
+                let function = schema.short_name();
+                return Err(unexpected_keyword(function, &schema.arguments, &name, &signature));
+            }
         }
     }
     arguments
@@ -95,17 +99,18 @@ pub(crate) fn bind(schema: &Schema, mut positional: Vec<Dynamic>) -> Result<Vec<
         .collect()
 }
 
-/// The error for a keyword that the signature does not have.
-pub(crate) fn unexpected_keyword(schema: &Schema, name: &str) -> Error {
-    let names: Vec<&str> = schema.arguments.iter().map(|a| a.name.as_str()).collect();
-    let near = super::near::nearest(name, names.iter().copied());
-    let error = Error::type_(format!(
-        "{}() got an unexpected keyword argument '{name}'",
-        schema.short_name()
-    ));
-    match near {
-        Some(near) => error.help(format!("did you mean '{near}'? {schema}")),
-        None => error.help(schema.to_string()),
+/// The error for a keyword that no signature has.
+pub(crate) fn unexpected_keyword<'a>(
+    function: &str,
+    arguments: impl IntoIterator<Item = &'a Argument>,
+    name: &str,
+    signatures: &str,
+) -> Error {
+    let names = arguments.into_iter().map(|argument| argument.name.as_str());
+    let error = Error::type_(format!("{function}() got an unexpected keyword argument '{name}'"));
+    match super::near::nearest(name, names) {
+        Some(near) => error.help(format!("did you mean '{near}'? {signatures}")),
+        None => error.help(signatures),
     }
 }
 

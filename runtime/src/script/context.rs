@@ -35,6 +35,11 @@ pub(crate) fn enter<R>(engine: &Rc<Engine>, state: &Rc<State>, run: impl FnOnce(
     run()
 }
 
+/// The state of the session that evaluates on this thread.
+pub(crate) fn active_state() -> Option<Rc<State>> {
+    ACTIVE.with_borrow(|active| active.as_ref().map(|(_, state)| state.clone()))
+}
+
 impl<'a> Context<'a> {
     pub(crate) fn new(native: &'a NativeCallContext<'a>, state: Rc<State>) -> Self {
         Context { native, state }
@@ -125,6 +130,28 @@ impl<'a> Context<'a> {
     /// What `print` would show of `value`.
     pub fn display(&self, value: &Dynamic) -> String {
         super::display::display(value, &self.state)
+    }
+
+    /// Whether the script wrote this call behind a dot, as a method: Rhai itself makes no difference.
+    pub(crate) fn called_behind_a_dot(&self) -> bool {
+        let position = self.native.call_position();
+        let source = self.native.call_source().unwrap_or_default();
+        let sources = self.state.sources.borrow();
+        let (Some(line), Some(column)) = (position.line(), position.position()) else {
+            return true;
+        };
+        let Some((_, desugared)) = sources.get(source) else { return true };
+        let lines = desugared.text.split('\n').take(line);
+        let mut before: String = lines.enumerate().fold(String::new(), |mut text, (i, part)| {
+            match i + 1 == line {
+                true => text.extend(part.chars().take(column.saturating_sub(1))),
+                false => text.push_str(part),
+            }
+            text.push('\n');
+            text
+        });
+        before.truncate(before.trim_end().len());
+        before.ends_with('.') && !before.ends_with("..")
     }
 
     /// The session's shared state.

@@ -135,6 +135,17 @@ pub fn type_name(value: &Dynamic) -> String {
     known.to_owned()
 }
 
+/// The same with its article: `an int`.
+pub fn a_type(value: &Dynamic) -> String {
+    let name = type_name(value);
+    let article = match name.chars().next() {
+        Some('a' | 'e' | 'i' | 'o' | 'u') => "an ",
+        Some('(') | None => "",
+        _ => "a ",
+    };
+    format!("{article}{name}")
+}
+
 /// A result of libtorch as a script value.
 pub(crate) fn from_output(output: Output) -> Dynamic {
     match output {

@@ -10,9 +10,9 @@ use rhai::{Dynamic, Engine, FnPtr, ImmutableString, Map, NativeCallContext};
 use super::bind::bind;
 use super::context::Context;
 use super::convert;
-use super::errors::{self, to_rhai};
+use super::errors::{self, raised};
 use super::function::{Args, Declared, Object, ObjectType};
-use super::near::nearest;
+use super::missing;
 use super::operator_call::{self, Recent};
 use super::state::State;
 use super::value::{Held, Namespace, Results};
@@ -155,7 +155,13 @@ pub(crate) fn call_declared(
     let schema = function.schema();
     let values = bind(schema, values)?;
     let mut args = Args { schema, values, ctx };
-    (function.function.call)(&mut args)
+    (function.function.call)(&mut args).map_err(|mut error| {
+        // What came from a callback of the script has its place there.
+        if error.operands.is_empty() && error.position.is_none() {
+            error.operands = args.describe();
+        }
+        error
+    })
 }
 
 /// Calls an operator by its name in the dispatcher.
@@ -191,8 +197,7 @@ pub(crate) fn call_value(
 ) -> Result<Dynamic> {
     if let Some(function) = callable.read_lock::<FnPtr>() {
         let function = function.clone();
-        return function
-            .call_raw(ctx.native, None, &mut args[..])
+        return missing::call_closure(&function, ctx.native, &mut args)
             .map_err(|error| errors::from_rhai(&error));
     }
     if let Some(object) = object_type(callable, &ctx.state) {
@@ -202,7 +207,7 @@ pub(crate) fn call_value(
         let mut args: Vec<&mut Dynamic> = args.iter_mut().collect();
         return operator_call::call(operator, &mut args);
     }
-    Err(Error::type_(format!("a {} cannot be called", convert::type_name(callable))))
+    Err(Error::type_(format!("{} cannot be called", convert::a_type(callable))))
 }
 
 /// The operator that a value such as `torch.ops.aten.sum` is.
@@ -235,7 +240,7 @@ pub(crate) fn call_name(
         if let Some(namespace) = namespace {
             return match in_namespace(&state, &namespace, name) {
                 Some(target) => call_target(&target, &mut args[1..], ctx),
-                None => Err(unknown_in_namespace(&state, &namespace, name)),
+                None => Err(missing::in_namespace(&state, &namespace, name)),
             };
         }
         if receiver.is::<Tensor>()
@@ -278,10 +283,7 @@ pub(crate) fn call_name(
         let values = args.iter_mut().map(|arg| take_argument(arg)).collect();
         return call_value(&variable, values, ctx);
     }
-    Err(match args.first() {
-        Some(receiver) => unknown_method(receiver, name, &state),
-        None => unknown_name(&state, name),
-    })
+    Err(missing::function(name, args, ctx))
 }
 
 /// Calls a method on a variable that closures share, as Rhai would: it is locked meanwhile.
@@ -359,7 +361,7 @@ impl CallSite {
                 Some(target) => target,
                 None => {
                     let target = in_namespace(&ctx.state, &namespace, &self.name)
-                        .ok_or_else(|| unknown_in_namespace(&ctx.state, &namespace, &self.name))?;
+                        .ok_or_else(|| missing::in_namespace(&ctx.state, &namespace, &self.name))?;
                     *self.in_namespace.borrow_mut() = Some((namespace, target.clone()));
                     target
                 }
@@ -407,7 +409,7 @@ pub(crate) fn get_attribute(value: &Dynamic, name: &str, ctx: &Context<'_>) -> R
         let receiver = value.flatten_clone();
         return bound_function(name, Some(receiver), target, state);
     }
-    Err(unknown_attribute(value, name, state))
+    Err(missing::attribute(value, name, state))
 }
 
 /// Writes `value.name = new`.
@@ -430,7 +432,7 @@ pub(crate) fn set_attribute(
     {
         return Ok(());
     }
-    Err(unknown_attribute(value, name, &state))
+    Err(missing::attribute(value, name, &state))
 }
 
 /// `torch.float32`, `torch.linalg`, `torch.relu` as a value.
@@ -444,7 +446,7 @@ fn namespace_attribute(state: &Rc<State>, namespace: &str, name: &str) -> Result
     }
     match in_namespace(state, namespace, name) {
         Some(target) => bound_function(name, None, target, state),
-        None => Err(unknown_in_namespace(state, namespace, name)),
+        None => Err(missing::in_namespace(state, namespace, name)),
     }
 }
 
@@ -468,7 +470,7 @@ fn bound_function(
         let mut all: Vec<&mut Dynamic> = Vec::with_capacity(args.len() + 1);
         all.extend(receiver.as_mut());
         all.extend(args.iter_mut().map(|arg| &mut **arg));
-        call_target(&target, &mut all, &ctx).map_err(|error| to_rhai(error, native.call_position()))
+        call_target(&target, &mut all, &ctx).map_err(|error| raised(error, &native))
     };
     #[allow(deprecated)]
     let function = FnPtr::from_fn(ImmutableString::from(name), call)
@@ -492,15 +494,6 @@ pub(crate) fn top_level(state: &Rc<State>, name: &str) -> Option<Dynamic> {
     bound_function(name, None, Target::Function(function.clone()), state).ok()
 }
 
-fn unknown_in_namespace(state: &State, namespace: &str, name: &str) -> Error {
-    let known = state.names_under(namespace);
-    let error = Error::name(format!("{namespace} has no '{name}'"));
-    match nearest(name, known.iter().map(String::as_str)) {
-        Some(near) => error.help(format!("did you mean {namespace}.{near}?")),
-        None => error,
-    }
-}
-
 /// Names of the methods and properties of a type.
 pub(crate) fn member_names(type_name: &str, state: &State) -> Vec<String> {
     let prefix = format!("{type_name}.");
@@ -518,55 +511,6 @@ pub(crate) fn member_names(type_name: &str, state: &State) -> Vec<String> {
     names.sort();
     names.dedup();
     names
-}
-
-fn unknown_method(receiver: &Dynamic, name: &str, state: &State) -> Error {
-    let type_name = type_of(receiver, state);
-    let mut known = member_names(type_name, state);
-    if let Some(object) = object_type(receiver, state) {
-        known.extend((object.attributes)(receiver));
-    }
-    if type_name.is_empty() {
-        known.extend(state.top_level_names());
-    }
-    let shown = convert::type_name(receiver);
-    let error = Error::name(if type_name.is_empty() {
-        format!("there is no function '{name}' that takes a {shown}")
-    } else {
-        format!("{shown} has no method '{name}'")
-    });
-    match nearest(name, known.iter().map(String::as_str)) {
-        Some(near) => error.help(format!("did you mean '{near}'?")),
-        None => error,
-    }
-}
-
-fn unknown_attribute(value: &Dynamic, name: &str, state: &State) -> Error {
-    let mut known = member_names(type_of(value, state), state);
-    if let Some(object) = object_type(value, state) {
-        known.extend((object.attributes)(value));
-    }
-    if let Some(results) = value.read_lock::<Results>() {
-        known.extend(results.names.iter().cloned());
-    }
-    let error = Error::name(format!("{} has no attribute '{name}'", convert::type_name(value)));
-    match nearest(name, known.iter().map(String::as_str)) {
-        Some(near) => error.help(format!("did you mean '{near}'?")),
-        None => error,
-    }
-}
-
-/// The error for a function that nothing knows.
-pub(crate) fn unknown_name(state: &State, name: &str) -> Error {
-    let known = state.top_level_names();
-    let error = Error::name(format!("there is no function '{name}'"));
-    if namespace_operator("torch", name).is_some() {
-        return error.help(format!("did you mean torch.{name}?"));
-    }
-    match nearest(name, known.iter().map(String::as_str)) {
-        Some(near) => error.help(format!("did you mean '{near}'?")),
-        None => error,
-    }
 }
 
 /// Makes an object type known to the engine: its name, for messages of Rhai's own.

@@ -12,15 +12,16 @@ use rhai::{
 
 use super::context::Context;
 use super::dispatch;
-use super::errors::{self, to_rhai};
+use super::errors::{self, raised, to_rhai};
 use super::event::Event;
 use super::function::Items;
 use super::index::{self, NewAxis, Slice};
+use super::missing::{self, is_word};
 use super::state::State;
 use super::sugar::{CALL, ERROR_OF, HELD, SHARE, written_name};
 use super::value::{Complex, Held, Namespace, Results};
 use super::{display, operators};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::torch::{Device, Dtype, Generator, Layout, MemoryFormat, Tensor, shim};
 
 type Native<'a, 'b> = &'a mut [&'b mut Dynamic];
@@ -148,7 +149,7 @@ fn add(
 }
 
 fn raise<T>(ctx: &NativeCallContext<'_>, result: Result<T>) -> RhaiResult<T> {
-    result.map_err(|error| to_rhai(error, ctx.call_position()))
+    result.map_err(|error| raised(error, ctx))
 }
 
 /// `x[i]`, `x[i] = v`, and attributes whose name was not seen at compile time.
@@ -255,7 +256,23 @@ fn set_index(value: &mut Dynamic, index: &Dynamic, new: Dynamic, ctx: &Context<'
 }
 
 fn as_items(items: Items) -> Box<dyn Iterator<Item = RhaiResult<Dynamic>>> {
-    Box::new(items.map(|item| item.map_err(|error| to_rhai(error, Position::NONE))))
+    Box::new(items.map(|item| {
+        item.map_err(|error| {
+            let called_back = !error.position.is_none();
+            let stop = matches!(error.kind, Kind::Interrupt | Kind::Limit);
+            let raised = to_rhai(error, Position::NONE);
+            // Raised in a closure of the script: the loop is on the way to it. Rhai puts its place in.
+            match called_back && !stop {
+                true => Box::new(EvalAltResult::ErrorInFunctionCall(
+                    "for".to_owned(),
+                    String::new(),
+                    raised,
+                    Position::NONE,
+                )),
+                false => raised,
+            }
+        })
+    }))
 }
 
 /// `for x in …`
@@ -348,8 +365,12 @@ fn hooks(engine: &mut Engine, state: &Rc<State>) {
         }
         match Context::current(|ctx| dispatch::call_name(written_name(name), args, ctx)) {
             Ok(value) => Ok(Some(value)),
-            // Rhai's own message knows the types of its own functions better.
-            Err(error) if error.kind == crate::error::Kind::Name && !owns(args) => Ok(None),
+            // Rhai's own error knows the place and says the same in the end, see `missing`.
+            Err(error)
+                if !owns(args) && !held.functions.contains_key(name) && is_missing(&error) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(to_rhai(error, Position::NONE)),
         }
     });
@@ -360,6 +381,11 @@ fn hooks(engine: &mut Engine, state: &Rc<State>) {
         }
         None
     });
+}
+
+/// Whether nothing was called: there is no such function, or none for these arguments.
+fn is_missing(error: &Error) -> bool {
+    error.position.is_none() && matches!(error.kind, Kind::Name | Kind::Type)
 }
 
 /// Whether the first argument is one of ours.
@@ -381,7 +407,7 @@ fn calls(engine: &mut Engine, state: &Rc<State>) {
             if let Some(function) = callable.read_lock::<FnPtr>() {
                 // The callee may replace the variable that holds it.
                 let function = function.clone();
-                return function.call_raw(native, None, &mut values[..]);
+                return missing::call_closure(&function, native, &mut values);
             }
             let ctx = Context::new(native, held.clone());
             raise(native, dispatch::call_value(callable, values, &ctx))
@@ -409,7 +435,7 @@ fn calls(engine: &mut Engine, state: &Rc<State>) {
             }
         },
     );
-    engine.register_fn(ERROR_OF, errors::caught);
+    engine.register_fn(ERROR_OF, super::caught::caught);
 }
 
 /// The names that a script calls and the properties that it reads or writes.
@@ -543,9 +569,4 @@ pub(crate) fn register_mentioned(engine: &mut Engine, state: &Rc<State>, mention
         });
     }
     engine.register_global_module(module.into());
-}
-
-/// Whether a name is that of a function and not of an operator.
-fn is_word(name: &str) -> bool {
-    name.chars().all(|c| c.is_alphanumeric() || c == '_')
 }

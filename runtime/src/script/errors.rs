@@ -1,8 +1,10 @@
 //! Between Rhai's errors and ours.
 
-use rhai::{Dynamic, EvalAltResult, Map, ParseErrorType, Position};
+use rhai::EvalAltResult as E;
+use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext, Position};
 
-use crate::error::{Error, Kind};
+use super::{context, display, missing};
+use crate::error::{Call, Error, Kind};
 
 /// What the interrupt and the limits hand to Rhai to stop a script.
 #[derive(Clone, Debug)]
@@ -27,12 +29,54 @@ pub(crate) fn to_rhai(mut error: Error, position: Position) -> Box<EvalAltResult
     }
 }
 
-/// Rhai's error as ours, from the innermost call.
+/// Our error, raised by the native function that `native` is a call of. An error that has its place already
+/// came out of a callback: this call is on the way to it.
+pub(crate) fn raised(mut error: Error, native: &NativeCallContext<'_>) -> Box<EvalAltResult> {
+    let source = native.call_source().map(str::to_owned);
+    if error.position.is_none() {
+        error.position = native.call_position();
+        if source.is_some() {
+            error.trace.get_or_insert_default().source = source;
+        }
+    } else {
+        let call = Call {
+            function: native.fn_name().to_owned(),
+            source,
+            position: native.call_position(),
+        };
+        error.trace.get_or_insert_default().calls.insert(0, call);
+    }
+    to_rhai(error, Position::NONE)
+}
+
+/// Rhai's error as ours: the innermost one, with the calls that it passed.
 pub(crate) fn from_rhai(error: &EvalAltResult) -> Error {
-    let error = innermost(error);
-    let mut ours = convert(error);
+    let mut calls = Vec::new();
+    let mut source = None;
+    let mut inner = error;
+    loop {
+        let (function, to, next, position) = match inner {
+            EvalAltResult::ErrorInFunctionCall(name, to, next, position) => {
+                (name.as_str(), to, next, *position)
+            }
+            EvalAltResult::ErrorInModule(path, next, position) => ("import", path, next, *position),
+            _ => break,
+        };
+        calls.push(Call { function: function.to_owned(), source: source.clone(), position });
+        if !to.is_empty() {
+            source = Some(to.clone());
+        }
+        inner = next;
+    }
+    let mut ours = convert(inner);
     if ours.position.is_none() {
-        ours.position = error.position();
+        ours.position = inner.position();
+    }
+    if source.is_some() || !calls.is_empty() {
+        let trace = ours.trace.get_or_insert_default();
+        calls.append(&mut trace.calls);
+        trace.calls = calls;
+        trace.source = trace.source.take().or(source);
     }
     ours
 }
@@ -46,27 +90,15 @@ pub(crate) fn innermost(error: &EvalAltResult) -> &EvalAltResult {
     }
 }
 
-fn convert(error: &EvalAltResult) -> Error {
-    use EvalAltResult as E;
+pub(crate) fn convert(error: &EvalAltResult) -> Error {
     match error {
         E::ErrorRuntime(value, _) => from_thrown(value),
         E::ErrorTerminated(value, _) => match value.read_lock::<Stop>() {
             Some(stop) => stop.0.clone(),
             None => Error::new(Kind::Interrupt, "stopped"),
         },
-        E::ErrorVariableNotFound(name, _) => {
-            Error::new(Kind::Name, format!("there is no variable '{name}'"))
-        }
-        E::ErrorFunctionNotFound(signature, _) => {
-            let (name, types) = signature.split_once('(').unwrap_or((signature, ""));
-            let types = types.trim_end_matches(')').trim();
-            let name = operator_or_function(name.trim());
-            if types.is_empty() {
-                Error::new(Kind::Name, format!("there is no {name} without arguments"))
-            } else {
-                Error::new(Kind::Type, format!("there is no {name} for ({types})"))
-            }
-        }
+        E::ErrorVariableNotFound(name, _) => missing::variable(name),
+        E::ErrorFunctionNotFound(signature, _) => missing::not_found(signature),
         E::ErrorModuleNotFound(path, _) => {
             Error::new(Kind::Io, format!("there is no module '{path}'"))
         }
@@ -93,6 +125,8 @@ fn convert(error: &EvalAltResult) -> Error {
             );
             if expected == "bool" && found.contains("Tensor") {
                 error.help("a condition needs one bool: use x.item(), torch.all(x) or torch.any(x)")
+            } else if expected.contains("string") && found.contains("Namespace") {
+                error.help("namespaces such as torch and nn are there without an import")
             } else {
                 error
             }
@@ -112,7 +146,10 @@ fn convert(error: &EvalAltResult) -> Error {
         E::ErrorNonPureMethodCallOnConstant(name, _) => {
             Error::new(Kind::Type, format!("{name} would change a constant"))
         }
-        E::ErrorTooManyOperations(_) => Error::new(Kind::Limit, "too many operations"),
+        E::ErrorTooManyOperations(_) => match context::active_state() {
+            Some(state) => state.limits.operations_error(),
+            None => Error::new(Kind::Limit, "too many operations"),
+        },
         E::ErrorStackOverflow(_) => {
             Error::new(Kind::Limit, "calls are nested too deep").help("is a recursion endless?")
         }
@@ -120,8 +157,11 @@ fn convert(error: &EvalAltResult) -> Error {
         E::ErrorTooManyModules(_) => Error::new(Kind::Limit, "too many modules"),
         E::ErrorTooManyVariables(_) => Error::new(Kind::Limit, "too many variables"),
         E::ErrorDataRace(name, _) => Error::new(Kind::Runtime, format!("{name} is already in use"))
-            .help("a closure reads a variable that its own call is changing"),
-        E::ErrorParsing(kind, _) => syntax(kind),
+            .help(
+                "a closure cannot use the variable through which it is called: give the value a \
+                 second name before, `let same = f;`, or write a function",
+            ),
+        E::ErrorParsing(kind, _) => Error::new(Kind::Syntax, kind.to_string()),
         E::ErrorSystem(text, cause) => Error::new(
             Kind::Io,
             if text.is_empty() { cause.to_string() } else { format!("{text}: {cause}") },
@@ -130,43 +170,22 @@ fn convert(error: &EvalAltResult) -> Error {
     }
 }
 
-fn operator_or_function(name: &str) -> String {
-    if name.chars().all(|c| !c.is_alphanumeric() && c != '_') {
-        format!("operator '{name}'")
-    } else {
-        format!("function '{name}'")
+/// Rhai's name of a type, as people say it.
+pub(crate) fn type_of_rhai(name: &str) -> &str {
+    match name {
+        "i64" => "int",
+        "f64" => "float",
+        "&str | ImmutableString | String" | "&str" | "ImmutableString" => "string",
+        other => match other.rfind("::") {
+            Some(at) if other.contains("flambeau") => &other[at + 2..],
+            _ => other,
+        },
     }
 }
 
-/// The error for a text that is no script.
-pub(crate) fn syntax(kind: &ParseErrorType) -> Error {
-    let text = kind.to_string();
-    let error = Error::new(Kind::Syntax, text);
-    match kind {
-        ParseErrorType::MissingToken(token, _) if token == ";" => {
-            error.help("statements end with a semicolon")
-        }
-        _ => error,
-    }
-}
-
-/// Names of Rust types that Rhai shows, as people say them.
+/// Names of Rust types in a sentence of Rhai's.
 fn tidy(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for word in text.split(' ') {
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        out.push_str(match word {
-            "i64" => "int",
-            "f64" => "float",
-            other => match other.rfind("::") {
-                Some(at) if other.contains("flambeau") => &other[at + 2..],
-                _ => other,
-            },
-        });
-    }
-    out
+    text.split(' ').map(type_of_rhai).collect::<Vec<_>>().join(" ")
 }
 
 /// What a script threw, or what native code raised.
@@ -174,7 +193,11 @@ pub(crate) fn from_thrown(value: &Dynamic) -> Error {
     if let Some(error) = value.read_lock::<Error>() {
         return error.clone();
     }
-    let mut error = Error::new(Kind::Thrown, value.to_string());
+    let text = match context::active_state() {
+        Some(state) => display::display(value, &state),
+        None => value.to_string(),
+    };
+    let mut error = Error::new(Kind::Thrown, text);
     if let Some(map) = value.read_lock::<Map>()
         && let Some(message) = map.get("message")
     {
@@ -182,49 +205,4 @@ pub(crate) fn from_thrown(value: &Dynamic) -> Error {
     }
     error.value = Some(value.clone());
     error
-}
-
-/// What `catch (e)` holds: one shape for errors of Rhai, of libtorch and of the library; a thrown
-/// value stays what it is.
-pub(crate) fn caught(value: Dynamic) -> Dynamic {
-    let Some(map) = value.read_lock::<Map>() else { return value };
-    let Some(name) = map.get("error").and_then(|name| name.clone().into_immutable_string().ok())
-    else {
-        drop(map);
-        return value;
-    };
-    let text = |key: &str| {
-        map.get(key).and_then(|v| v.clone().into_immutable_string().ok()).unwrap_or_default()
-    };
-    let number = |key: &str| map.get(key).and_then(|v| v.as_int().ok()).unwrap_or(0);
-    let kind = match name.as_str() {
-        "ErrorVariableNotFound" => Kind::Name,
-        "ErrorFunctionNotFound" => Kind::Type,
-        "ErrorArrayBounds" | "ErrorStringBounds" | "ErrorBitFieldBounds" => Kind::Index,
-        "ErrorIndexNotFound" | "ErrorPropertyNotFound" => Kind::Key,
-        "ErrorArithmetic" => Kind::Arithmetic,
-        "ErrorModuleNotFound" | "ErrorSystem" => Kind::Io,
-        "ErrorStackOverflow" | "ErrorDataTooLarge" => Kind::Limit,
-        "ErrorParsing" => Kind::Syntax,
-        "ErrorMismatchDataType"
-        | "ErrorMismatchOutputType"
-        | "ErrorIndexingType"
-        | "ErrorDotExpr"
-        | "ErrorFor"
-        | "ErrorAssignmentToConstant" => Kind::Type,
-        _ => Kind::Runtime,
-    };
-    let message = text("message");
-    let mut error = Error::new(kind, tidy(strip_prefixes(&message)));
-    let (line, column) = (number("line"), number("position"));
-    if line > 0 {
-        error.position = Position::new(line as u16, column.max(0) as u16);
-    }
-    drop(map);
-    Dynamic::from(error)
-}
-
-/// Rhai's messages begin with what the kind already says.
-fn strip_prefixes(text: &str) -> &str {
-    text.strip_prefix("Runtime error: ").unwrap_or(text)
 }

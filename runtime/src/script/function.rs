@@ -198,6 +198,16 @@ impl<'a> Args<'a> {
         self.schema
     }
 
+    /// The tensors among the arguments, for errors: `input: float32[2, 3]`.
+    pub(crate) fn describe(&self) -> Vec<String> {
+        let named = self.schema.arguments.iter().zip(&self.values);
+        let tensors = named.filter_map(|(argument, value)| {
+            let tensor = value.read_lock::<Tensor>()?;
+            Some(format!("{}: {}", argument.name, tensor.describe()))
+        });
+        tensors.collect()
+    }
+
     /// The value at `i`, borrowed; `()` where none was given.
     pub fn get(&self, i: usize) -> &Dynamic {
         &self.values[i]

@@ -168,9 +168,12 @@ fn view(tensor: &tch::Tensor, index: &Dynamic) -> Result<(tch::Tensor, Vec<Optio
     }
     let mut view = tensor.shallow_clone();
     let mut gathers = Gathers::default();
-    let mut dim = 0i64;
+    // Of the view so far, and of the tensor as the script sees it.
+    let (mut dim, mut axis) = (0i64, 0i64);
     for entry in entries {
         let count = entry.dims();
+        let here = axis;
+        axis += if matches!(entry, Entry::Ellipsis) { dims - used } else { count } as i64;
         match entry {
             Entry::Select(i) => {
                 // Nested tensors have no sizes; libtorch checks theirs.
@@ -178,7 +181,7 @@ fn view(tensor: &tch::Tensor, index: &Dynamic) -> Result<(tch::Tensor, Vec<Optio
                     && (i >= size || i < -size)
                 {
                     return Err(Error::index(format!(
-                        "index {i} is out of range for dimension {dim} of size {size}"
+                        "index {i} is out of range for dimension {here} of size {size}"
                     )));
                 }
                 view = view.f_select(dim, i)?;

@@ -1,6 +1,7 @@
 //! Scripts: the Rhai engine with tensors, sessions, display, errors and limits.
 
 mod bind;
+mod caught;
 mod context;
 pub mod convert;
 mod dispatch;
@@ -11,9 +12,11 @@ mod errors;
 mod event;
 mod function;
 mod guard;
+mod hints;
 mod index;
 mod library;
 mod limits;
+mod missing;
 mod modules;
 mod near;
 mod operator_call;

@@ -306,25 +306,44 @@ fn mismatch(operator: &Operator, positional: &[&mut Dynamic], keywords: Option<&
         )
         .collect();
     let overloads: Vec<&Overload> = operator.overloads.iter().filter(|o| !o.is_out).collect();
-    // One overload: say which keyword is unknown.
-    if let (Some(keywords), [only]) = (keywords, overloads.as_slice())
-        && let Some(unknown) = keywords.keys().find(|name| {
-            argument_position(&only.schema, name).is_none()
-                && !(name.as_str() == "requires_grad" && only.is_factory)
+    // Dimensions by name are for tensors that hardly anybody has.
+    let plain: Vec<&Overload> =
+        overloads.iter().copied().filter(|o| !names_dimensions(o)).collect();
+    let shown = if plain.is_empty() { &overloads } else { &plain };
+    let signatures: Vec<String> = shown.iter().map(|o| o.schema.to_string()).collect();
+    let help = match signatures.len() {
+        0 => "it has only overloads that write to `out: tensor`".to_owned(),
+        1 => signatures[0].clone(),
+        _ => format!("one of\n  {}", signatures.join("\n  ")),
+    };
+    let is_unknown = |name: &str| {
+        overloads.iter().all(|overload| {
+            argument_position(&overload.schema, name).is_none()
+                && !(name == "requires_grad" && overload.is_factory)
         })
-    {
-        return unexpected_keyword(&only.schema, unknown);
+    };
+    let unknown = keywords.into_iter().flat_map(Map::keys).find(|name| is_unknown(name));
+    if let Some(unknown) = unknown.filter(|_| !overloads.is_empty()) {
+        let names = shown.iter().flat_map(|overload| &overload.schema.arguments);
+        return unexpected_keyword(operator.short_name(), names, unknown, &help);
     }
-    let signatures: Vec<String> = overloads.iter().map(|o| o.schema.to_string()).collect();
     Error::type_(format!(
         "{}() does not take these arguments: ({})",
         operator.short_name(),
         found.join(", ")
     ))
-    .help(match signatures.len() {
-        0 => "it has only overloads that write to `out: tensor`".to_owned(),
-        1 => signatures[0].clone(),
-        _ => format!("one of\n  {}", signatures.join("\n  ")),
+    .help(help)
+}
+
+/// Whether an overload takes the names of dimensions.
+fn names_dimensions(overload: &Overload) -> bool {
+    overload.schema.arguments.iter().any(|argument| {
+        let is_text = match argument.ty.required() {
+            Type::Str => true,
+            Type::List(item, _) => **item == Type::Str,
+            _ => false,
+        };
+        is_text && ["dim", "dims", "names", "order", "dimension"].contains(&argument.name.as_str())
     })
 }
 

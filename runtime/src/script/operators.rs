@@ -5,7 +5,7 @@ use std::any::TypeId;
 
 use rhai::{Dynamic, Engine, NativeCallContext};
 
-use super::errors::to_rhai;
+use super::errors::raised;
 use super::operator_call::scalar;
 use super::value::Complex;
 use crate::error::Result;
@@ -121,7 +121,7 @@ fn unary(
                 Some(tensor) => run(&tensor).map(Tensor::from).map_err(crate::error::Error::from),
                 None => Err(crate::error::Error::type_("a tensor is needed")),
             };
-            outcome.map_err(|error| to_rhai(error, ctx.call_position()))
+            outcome.map_err(|error| raised(error, &ctx))
         },
     );
 }
@@ -156,7 +156,7 @@ fn raise(
                     error.operands.push(format!("{side}: {}", tensor.describe()));
                 }
             }
-            Err(to_rhai(error, ctx.call_position()))
+            Err(raised(error, ctx))
         }
     }
 }

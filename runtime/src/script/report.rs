@@ -4,6 +4,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnost
 use rhai::{EvalAltResult, Position};
 
 use super::errors;
+use super::sugar::{CALL, written_name};
 use crate::error::{Error, Kind};
 
 /// One call on the way to an error, outermost first.
@@ -15,6 +16,35 @@ pub struct Frame {
     pub source: String,
     /// Line, counted from 1; 0 where unknown.
     pub line: usize,
+}
+
+/// The line of `text`, counted from 1.
+fn line_of(text: &str, line: usize) -> Vec<char> {
+    text.split('\n').nth(line.saturating_sub(1)).unwrap_or("").chars().collect()
+}
+
+fn is_part(c: &char) -> bool {
+    c.is_alphanumeric() || *c == '_'
+}
+
+/// Where the name stands that a position of Rhai's is about: a call of a value is placed at its bracket, a
+/// chain of names at its first dot.
+fn named(text: &str, line: usize, column: usize) -> usize {
+    let chars = line_of(text, line);
+    let Some(at) = column.checked_sub(1) else { return column };
+    match chars.get(at) {
+        Some('(') => at - chars[..at].iter().rev().take_while(|c| is_part(c)).count() + 1,
+        Some('.') if chars.get(at + 1).is_some_and(is_part) => column + 1,
+        _ => column,
+    }
+}
+
+/// The name before the bracket of a call.
+fn called((text, position): &(String, Position)) -> Option<String> {
+    let chars = line_of(text, position.line()?);
+    let end = position.position()?.checked_sub(1)?;
+    let start = named(text, position.line()?, end + 1) - 1;
+    (start < end).then(|| chars[start..end].iter().collect())
 }
 
 /// Finds the text of a source by name, and maps a position in it to what the user wrote.
@@ -40,45 +70,40 @@ pub struct Report {
 impl Report {
     /// Reads what Rhai raised. `place` maps positions and finds the texts of sources by name.
     pub(crate) fn new(raised: &EvalAltResult, source: &str, place: &Place<'_>) -> Report {
+        let mut error = errors::from_rhai(raised);
+        let trace = error.trace.take().unwrap_or_default();
         let mut calls = Vec::new();
         let mut at = source.to_owned();
-        let mut error = raised;
-        loop {
-            match error {
-                EvalAltResult::ErrorInFunctionCall(name, where_, inner, position) => {
-                    let line = place(&at, *position).and_then(|(_, p)| p.line()).unwrap_or(0);
-                    let function =
-                        if name.starts_with("anon$") { "closure".to_owned() } else { name.clone() };
-                    calls.push(Frame { function, source: at.clone(), line });
-                    if !where_.is_empty() {
-                        at.clone_from(where_);
-                    }
-                    error = inner;
-                }
-                EvalAltResult::ErrorInModule(path, inner, _) => {
-                    if !path.is_empty() {
-                        at.clone_from(path);
-                    }
-                    error = inner;
-                }
-                _ => break,
+        for call in trace.calls {
+            if let Some(source) = call.source {
+                at = source;
             }
+            let placed = place(&at, call.position);
+            let function = match call.function.as_str() {
+                name if name.starts_with("anon$") => "closure".to_owned(),
+                // The call of a value has the name that the script gives the value.
+                CALL => placed.as_ref().and_then(called).unwrap_or_else(|| "closure".to_owned()),
+                name => {
+                    let name = ["get$", "set$"]
+                        .iter()
+                        .find_map(|get| name.strip_prefix(get))
+                        .unwrap_or(name);
+                    if name.contains('$') { "[]".to_owned() } else { written_name(name).to_owned() }
+                }
+            };
+            let line = placed.and_then(|(_, position)| position.line());
+            // What native code calls has no place of its own but that of the native call.
+            let line = line.or_else(|| calls.last().map(|call: &Frame| call.line)).unwrap_or(0);
+            calls.push(Frame { function, source: at.clone(), line });
         }
-        let mut ours = errors::from_rhai(error);
-        let position = error.position();
-        if ours.position.is_none() {
-            ours.position = position;
+        if let Some(source) = trace.source {
+            at = source;
         }
-        let placed = place(&at, ours.position).or_else(|| place(source, ours.position));
+        let placed = place(&at, error.position).or_else(|| place(source, error.position));
         let (text, position) = placed.unwrap_or((String::new(), Position::NONE));
-        Report {
-            line: position.line().unwrap_or(0),
-            column: position.position().unwrap_or(0).max(usize::from(position.line().is_some())),
-            error: ours,
-            source: at,
-            text,
-            calls,
-        }
+        let line = position.line().unwrap_or(0);
+        let column = position.position().unwrap_or(0).max(usize::from(line > 0));
+        Report { line, column: named(&text, line, column), error, source: at, text, calls }
     }
 
     /// The kind's name, such as `ShapeError`.

@@ -1,7 +1,6 @@
 //! One session: evaluates cells, keeps their variables and functions, displays values.
 
-use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -14,7 +13,9 @@ use super::engine;
 use super::errors;
 use super::event::Event;
 use super::function::{Function, Library};
+use super::hints;
 use super::limits::Limits;
+use super::modules::{Imports, Resolver};
 use super::permissions::Permissions;
 use super::report::Report;
 use super::state::{Interrupt, State};
@@ -83,9 +84,6 @@ fn counts_items(ast: &AST) -> bool {
     found
 }
 
-/// The texts of what was evaluated, for error reports.
-pub(crate) type Sources = Rc<RefCell<HashMap<String, (String, Desugared)>>>;
-
 /// A session: an engine with its variables. It stays on the thread that made it.
 pub struct Session {
     /// Shared with [`context`] while a cell runs, the session's own between cells.
@@ -93,7 +91,7 @@ pub struct Session {
     state: Rc<State>,
     scope: Scope<'static>,
     earlier: Earlier,
-    sources: Sources,
+    imports: Rc<Imports>,
 }
 
 impl Session {
@@ -108,19 +106,15 @@ impl Session {
             crate::torch::limit_memory(Some(bytes));
         }
         let state = Rc::new(State::new(&all, args, permissions, limits, output));
-        let sources = Sources::default();
         let mut engine = engine::new(&state);
-        engine.set_module_resolver(super::modules::Resolver::new(
-            script_dir,
-            state.clone(),
-            sources.clone(),
-        ));
+        let imports = Imports::new(script_dir, state.clone());
+        engine.set_module_resolver(Resolver(imports.clone()));
         Session {
             engine: Rc::new(engine),
             state,
             scope: Scope::new(),
             earlier: Earlier::default(),
-            sources,
+            imports,
         }
     }
 
@@ -138,8 +132,10 @@ impl Session {
             return Err(self.refuse(source, code, at, "a script must not contain a NUL character"));
         }
         self.earlier.variables = self.scope.iter().map(|(name, ..)| name.to_owned()).collect();
+        self.state.set_variables(&self.earlier.variables);
         let desugared = sugar::desugar(&self.engine, code, &self.earlier);
-        self.sources.borrow_mut().insert(source.to_owned(), (code.to_owned(), desugared.clone()));
+        let texts = (code.to_owned(), desugared.clone());
+        self.state.sources.borrow_mut().insert(source.to_owned(), texts);
         let mut ast = match self.engine.compile(&desugared.text) {
             Ok(ast) => ast,
             Err(error) => {
@@ -163,8 +159,12 @@ impl Session {
     fn adopt(&mut self, ast: &AST, desugared: &Desugared) {
         // Between cells the engine is the session's own. Were it not, names would be found by the
         // engine's hook for missing functions.
+        let imported = self.imports.read_ahead(&self.engine, ast);
+        self.state.learn_functions(ast);
         if let Some(engine) = Rc::get_mut(&mut self.engine) {
-            engine::register_mentioned(engine, &self.state, engine::mentioned(ast));
+            for ast in imported.iter().chain([ast]) {
+                engine::register_mentioned(engine, &self.state, engine::mentioned(ast));
+            }
             if ast.has_functions() {
                 engine.register_global_module(ast.shared_lib().clone());
             }
@@ -190,37 +190,25 @@ impl Session {
     }
 
     fn report(&self, raised: &EvalAltResult, source: &str) -> Report {
-        let mut report = Report::new(raised, source, &|name, position| {
-            let sources = self.sources.borrow();
-            let (text, desugared) = sources.get(name)?;
-            Some((text.clone(), desugared.original(position)))
+        // Names that were perhaps meant are looked up in the session that evaluates.
+        let mut report = context::enter(&self.engine, &self.state, || {
+            Report::new(raised, source, &|name, position| {
+                let sources = self.state.sources.borrow();
+                let (text, desugared) = sources.get(name)?;
+                Some((text.clone(), desugared.original(position)))
+            })
         });
-        if matches!(errors::innermost(raised), EvalAltResult::ErrorTooManyOperations(_)) {
-            report.error = self.state.limits.operations_error();
-        }
-        if report.error.kind == Kind::Name {
-            self.suggest(&mut report.error);
+        match errors::innermost(raised) {
+            EvalAltResult::ErrorTooManyOperations(_) => {
+                report.error = self.state.limits.operations_error();
+            }
+            EvalAltResult::ErrorParsing(kind, _) => {
+                let Report { text, line, column, .. } = &report;
+                report.error.help = hints::syntax(&self.engine, kind, text, *line, *column);
+            }
+            _ => {}
         }
         report
-    }
-
-    /// Adds the nearest known variable to a `NameError` of Rhai's own.
-    fn suggest(&self, error: &mut Error) {
-        let Some(name) = error
-            .message
-            .strip_prefix("there is no variable '")
-            .and_then(|rest| rest.strip_suffix('\''))
-        else {
-            return;
-        };
-        let mut known: Vec<String> = self.scope.iter().map(|(name, ..)| name.to_owned()).collect();
-        known.extend(self.earlier.functions.iter().cloned());
-        known.extend(self.state.top_level_names());
-        if let Some(near) = super::near::nearest(name, known.iter().map(String::as_str)) {
-            error.help = Some(format!("did you mean '{near}'?"));
-        } else if super::dispatch::namespace_operator("torch", name).is_some() {
-            error.help = Some(format!("did you mean torch.{name}?"));
-        }
     }
 
     fn refuse(&self, source: &str, code: &str, at: usize, message: &str) -> Box<Report> {

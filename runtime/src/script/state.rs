@@ -3,18 +3,19 @@
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use rhai::{Dynamic, ImmutableString};
+use rhai::{AST, Dynamic, ImmutableString};
 
 use super::event::Event;
 use super::function::{Constant, Declared, Library, ObjectType, Property};
 use super::limits::Limits;
 use super::permissions::Permissions;
+use super::sugar::Desugared;
 use super::write_back::WriteBacks;
 use crate::error::{Error, Kind, Result};
 use crate::torch::{PrintOptions, Schema};
@@ -73,6 +74,12 @@ pub struct State {
     assigned: RefCell<HashMap<String, Rc<Cell<bool>>>>,
     /// What names without a prefix mean, once asked.
     names: RefCell<HashMap<String, Option<Dynamic>>>,
+    /// What was evaluated and imported, by name: as written, and without its sugar.
+    pub(crate) sources: RefCell<HashMap<String, (String, Desugared)>>,
+    /// The parameters of the scripts' functions and closures, by name.
+    signatures: RefCell<HashMap<String, Vec<Vec<String>>>>,
+    /// The session's variables when the evaluation began.
+    variables: RefCell<Vec<String>>,
 }
 
 /// Stops a running evaluation from another thread or a signal handler.
@@ -117,6 +124,9 @@ impl State {
             registered: RefCell::default(),
             assigned: RefCell::default(),
             names: RefCell::default(),
+            sources: RefCell::default(),
+            signatures: RefCell::default(),
+            variables: RefCell::default(),
         };
         for library in libraries {
             for make in library.types {
@@ -220,6 +230,51 @@ impl State {
     /// The flag that a script assigns to a property of this name.
     pub(crate) fn assigned(&self, name: &str) -> Rc<Cell<bool>> {
         self.assigned.borrow_mut().entry(name.to_owned()).or_default().clone()
+    }
+
+    /// Remembers the functions and closures of a script.
+    pub(crate) fn learn_functions(&self, ast: &AST) {
+        let mut signatures = self.signatures.borrow_mut();
+        for function in ast.iter_functions() {
+            let names = function.params.iter().map(|name| (*name).to_owned()).collect();
+            let known = signatures.entry(function.name.to_owned()).or_default();
+            if !known.contains(&names) {
+                known.push(names);
+            }
+        }
+    }
+
+    /// The parameters of the scripts' functions of this name, one list for each.
+    pub(crate) fn signatures(&self, name: &str) -> Vec<Vec<String>> {
+        self.signatures.borrow().get(name).cloned().unwrap_or_default()
+    }
+
+    /// The names of the scripts' functions.
+    pub(crate) fn script_functions(&self) -> Vec<String> {
+        let signatures = self.signatures.borrow();
+        signatures.keys().filter(|name| !name.contains('$')).cloned().collect()
+    }
+
+    /// Remembers the session's variables.
+    pub(crate) fn set_variables(&self, names: &HashSet<String>) {
+        *self.variables.borrow_mut() = names.iter().cloned().collect();
+    }
+
+    /// The session's variables when the evaluation began.
+    pub(crate) fn variables(&self) -> Vec<String> {
+        self.variables.borrow().clone()
+    }
+
+    /// All words of all scripts.
+    pub(crate) fn words(&self) -> BTreeSet<String> {
+        let sources = self.sources.borrow();
+        let texts = sources
+            .values()
+            .flat_map(|(text, _)| text.split(|c: char| !(c.is_alphanumeric() || c == '_')));
+        texts
+            .filter(|word| word.starts_with(|c: char| c.is_alphabetic() || c == '_'))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// What a name without a prefix means.

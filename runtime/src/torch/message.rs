@@ -5,7 +5,13 @@ use crate::error::{Error, Kind};
 /// Words by which libtorch's messages tell what went wrong; the first that fits wins.
 const PATTERNS: &[(&[&str], Kind)] = &[
     (
-        &["can't allocate memory", "out of memory", "not enough memory", "Invalid buffer size"],
+        &[
+            "can't allocate memory",
+            "out of memory",
+            "not enough memory",
+            "Invalid buffer size",
+            "Storage size calculation overflowed",
+        ],
         Kind::OutOfMemory,
     ),
     (
@@ -65,12 +71,14 @@ const PATTERNS: &[(&[&str], Kind)] = &[
             "self and mat2",
             "does not fit a tensor of shape",
             "Mismatch in shape",
+            "to match target batch_size",
         ],
         Kind::Shape,
     ),
     (
         &[
             "expected scalar type",
+            "of the following scalar types",
             "Expected scalar type",
             "expected m1 and m2 to have the same dtype",
             "to have the same dtype",
@@ -85,6 +93,7 @@ const PATTERNS: &[(&[&str], Kind)] = &[
     ),
     (&["division or modulo by zero"], Kind::Arithmetic),
     (&["not implemented", "Could not run"], Kind::NotImplemented),
+    (&["must be non-negative", "negative dimension"], Kind::Value),
 ];
 
 /// The error for a status of the shim and libtorch's message.

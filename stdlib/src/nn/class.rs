@@ -160,8 +160,30 @@ pub(crate) struct Call<'a> {
     args: Vec<Dynamic>,
 }
 
-/// Runs the forward pass of `module`, without hooks.
+/// Runs the forward pass of `module`, without hooks. The error of a layer names the layer and its input.
 pub(crate) fn forward(module: &Module, args: Vec<Dynamic>, ctx: &Context<'_>) -> Result<Dynamic> {
+    // A handle to it, which costs nothing.
+    let input =
+        args.first().and_then(|input| input.read_lock::<Tensor>().map(|input| input.clone()));
+    forward_of(module, args, ctx).map_err(|mut error| {
+        let is_layer = module.state().modules.len() == 0;
+        if is_layer
+            && error.position.is_none()
+            && !error.operands.iter().any(|o| o.starts_with(LAYER))
+        {
+            let input = input.map(|input| format!("input: {}", input.describe()));
+            error.operands = std::iter::once(format!("{LAYER}{}", super::repr::repr(module)))
+                .chain(input)
+                .collect();
+        }
+        error
+    })
+}
+
+/// What the name of the layer begins with in an error.
+const LAYER: &str = "layer: ";
+
+fn forward_of(module: &Module, args: Vec<Dynamic>, ctx: &Context<'_>) -> Result<Dynamic> {
     let class = module.class();
     match class.forward {
         Forward::Native(run) => {

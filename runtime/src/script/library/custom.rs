@@ -101,7 +101,7 @@ fn function(args: &mut Args<'_>) -> Result<Dynamic> {
     let call = move |native: rhai::NativeCallContext<'_>, args: &mut [&mut Dynamic]| {
         let args: Vec<Dynamic> = args.iter().map(|arg| arg.flatten_clone()).collect();
         apply(&label, &forward, &backward, materialize, args)
-            .map_err(|error| crate::script::errors::to_rhai(error, native.call_position()))
+            .map_err(|error| crate::script::errors::raised(error, &native))
     };
     #[allow(deprecated)]
     let callable = FnPtr::from_fn("custom_function", call)
