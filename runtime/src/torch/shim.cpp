@@ -18,6 +18,7 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/DefaultDtype.h>
 #include <c10/core/InferenceMode.h>
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
@@ -504,6 +505,7 @@ int32_t fb_call(void* handle, const fb_value* args, uint32_t n_args, fb_value* o
     BelowAutograd below(skip_autograd && are_plain(args, n_args));
     const auto& op = *static_cast<c10::OperatorHandle*>(handle);
     const auto& arguments = op.schema().arguments();
+    if (n_args != arguments.size()) throw std::runtime_error("an operator got another number of arguments than its schema says");
     thread_local std::vector<torch::jit::Stack> pool;
     torch::jit::Stack stack;
     if (!pool.empty()) {
@@ -620,6 +622,7 @@ int32_t fb_strides(const at::Tensor* t, int64_t* out) {
 bool fb_same(const at::Tensor* a, const at::Tensor* b) { return a->is_same(*b); }
 int64_t fb_impl(const at::Tensor* t) { return reinterpret_cast<int64_t>(t->unsafeGetTensorImpl()); }
 int64_t fb_version(const at::Tensor* t) { return t->is_inference() ? 0 : static_cast<int64_t>(t->_version()); }
+bool fb_is_nested(const at::Tensor* t) { return t->defined() && t->is_nested(); }
 bool fb_is_leaf(const at::Tensor* t) { return t->is_leaf(); }
 bool fb_retains_grad(const at::Tensor* t) { return t->retains_grad(); }
 int64_t fb_output_nr(const at::Tensor* t) { return t->output_nr(); }
@@ -744,6 +747,12 @@ void fb_set_anomaly(bool on) { torch::autograd::AnomalyMode::set_enabled(on, tru
 int32_t fb_default_dtype() { return static_cast<int32_t>(c10::get_default_dtype_as_scalartype()); }
 int32_t fb_set_default_dtype(int32_t dtype) {
   return guarded([&] { c10::set_default_dtype(c10::scalarTypeToTypeMeta(static_cast<c10::ScalarType>(dtype))); });
+}
+int32_t fb_set_threads(int32_t within, int32_t between) {
+  return guarded([&] {
+    if (within > 0) at::set_num_threads(within);
+    if (between > 0) at::set_num_interop_threads(between);
+  });
 }
 int32_t fb_manual_seed(uint64_t seed) {
   return guarded([&] { at::manual_seed(seed); });

@@ -15,6 +15,9 @@ pub(super) fn needs(name: &str) -> &'static [Need] {
         "c10d" | "_c10d_functional" | "_c10d_functional_autograd" | "_dtensor" | "symm_mem" => {
             &[Not("needs a process group of torch.distributed, which scripts do not have")]
         }
+        "onednn" => &[Not(
+            "is called by the code that torch.compile writes for quantized models, with weights that it packed",
+        )],
         _ => other(namespace, short),
     }
 }
@@ -68,6 +71,10 @@ fn files_and_sizes(name: &str) -> Option<&'static [Need]> {
 /// Kernels that take the shapes of their arguments for granted.
 fn shapes(name: &str) -> Option<&'static [Need]> {
     Some(match name {
+        "_chunk_cat" => &[Dims("tensors", 1, usize::MAX)],
+        "_unsafe_masked_index" | "_unsafe_masked_index_put_accumulate" => {
+            &[Plain("self"), Plain("mask")]
+        }
         "align_tensors" | "_stack" | "_cat" => &[Items("tensors")],
         "align_to" => &[Items("names"), Items("order")],
         "quantized_lstm_cell" => &[Length("hx", 2)],
@@ -142,6 +149,7 @@ fn internals(name: &str) -> Option<&'static [Need]> {
     const VMAP: &[Need] = &[Not("is the inside of vmap and cannot be called by hand")];
     Some(match name {
         "_add_batch_dim" | "_remove_batch_dim" => VMAP,
+        "view_copy" | "copy" => &[Plain("self")],
         "_reshape_alias" | "_reshape_alias_copy" => &[Plain("self"), That(views::alias)],
         "_neg_view" | "_neg_view_copy" | "_conj" | "_conj_copy" | "_lazy_clone" => &[Plain("self")],
         "_new_zeros_with_same_feature_meta" => &[That(views::batch_dims)],
@@ -180,6 +188,10 @@ fn other(namespace: &str, name: &str) -> &'static [Need] {
             &[Dims("W", 2, 2), Elements("W")]
         }
         ("_quantized", "wrapped_fbgemm_pack_gemm_matrix_fp16") => &[Dims("W", 2, 2), Elements("W")],
+        ("mkl", "_mkl_reorder_linear_weight") => {
+            &[Dims("X", 2, 2), Elements("X"), Plain("X"), Positive("batch_size")]
+        }
+        ("mkl", "_mkl_linear") => &[Not("needs a weight in the private layout of MKL")],
         ("mkldnn", "data_ptr") => &[Plain("mkldnn_tensor")],
         _ => &[],
     }

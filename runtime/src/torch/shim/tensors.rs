@@ -69,6 +69,8 @@ tensor_facts! {
     identity => fb_impl -> i64;
     /// How often the storage was written in place.
     version => fb_version -> i64;
+    /// Whether it is a list of tensors of different shapes, without a shape of its own.
+    is_nested => fb_is_nested -> bool;
     /// Whether no operator with a graph made it.
     is_leaf => fb_is_leaf -> bool;
     /// Whether `retain_grad` was asked for.
