@@ -244,7 +244,12 @@ impl<'a> Args<'a> {
 
     /// The tensor at `i` (a handle to the same tensor).
     pub fn tensor(&self, i: usize) -> Result<Tensor> {
-        self.required(i, convert::tensor(&self.values[i]), "a Tensor")
+        let tensor = self.required(i, convert::tensor(&self.values[i]), "a Tensor")?;
+        // What is composed of operators asks for shapes, which nested tensors do not have.
+        if tensor.is_nested() && !self.schema.name.starts_with("Tensor.") {
+            return Err(self.mismatch(i, "a tensor that is not nested"));
+        }
+        Ok(tensor)
     }
 
     /// The tensor at `i`, or `None` for `()`.

@@ -202,13 +202,13 @@ fn view(tensor: &tch::Tensor, index: &Dynamic) -> Result<(tch::Tensor, Vec<Optio
                 dim += 1;
             }
             Entry::Gather(tensor) | Entry::Mask(tensor) => {
-                gathers.push(dim, tensor.f_to_device(view.device())?, count);
+                gathers.push(dim, tensor.f_to_device(shim::device(&view).tch()?)?, count);
                 dim += count as i64;
             }
             Entry::Flag(flag) => {
                 view = view.f_unsqueeze(dim)?;
                 let mask = tch::Tensor::f_from_slice(&[flag])?;
-                gathers.push(dim, mask.f_to_device(view.device())?, 1);
+                gathers.push(dim, mask.f_to_device(shim::device(&view).tch()?)?, 1);
                 dim += 1;
             }
         }
@@ -255,7 +255,7 @@ pub fn set(tensor: &Tensor, index: &Dynamic, value: &Dynamic) -> Result<()> {
     if gathers.is_empty() {
         view.f_copy_(&source)?;
     } else {
-        let source = source.f_to_kind(view.f_kind()?)?.f_to_device(view.device())?;
+        let source = source.f_to_kind(view.f_kind()?)?.f_to_device(shim::device(&view).tch()?)?;
         let _ = view.f_index_put_(&gathers, &source, false)?;
     }
     Ok(())

@@ -29,6 +29,7 @@ const PATTERNS: &[(&[&str], Kind)] = &[
         ],
         Kind::Device,
     ),
+    (&["Could not run '"], Kind::NotImplemented),
     (
         &[
             "The shape of the mask",
@@ -98,11 +99,13 @@ const PATTERNS: &[(&[&str], Kind)] = &[
 
 /// The error for a status of the shim and libtorch's message.
 pub(crate) fn error(status: i32, text: &str) -> Error {
+    // Sorted by libtorch's own words, which the ones for users replace.
+    let original = text;
     let text = clean(text);
     let by_text = || {
         PATTERNS
             .iter()
-            .find(|(patterns, _)| patterns.iter().any(|pattern| text.contains(pattern)))
+            .find(|(patterns, _)| patterns.iter().any(|pattern| original.contains(pattern)))
             .map(|(_, kind)| *kind)
     };
     let kind = match status {
@@ -143,10 +146,67 @@ pub(crate) fn clean(text: &str) -> String {
         (Some(_), Some(start)) => text[start + "DefaultCPUAllocator: ".len()..].to_owned(),
         _ => text,
     };
-    match text.trim_end().trim_end_matches(':') {
-        "ZeroDivisionError" => "integer division or modulo by zero".to_owned(),
-        text => text.to_owned(),
+    for_users(text.trim_end().trim_end_matches(':'))
+}
+
+/// What libtorch says to its own developers, in words for those who call it.
+fn for_users(text: &str) -> String {
+    if text == "ZeroDivisionError" {
+        return "integer division or modulo by zero".to_owned();
     }
+    let text = ADVICE.iter().fold(text.to_owned(), |text, advice| text.replace(advice, ""));
+    let for_them =
+        |sentence: &&str| !["file an issue", "ile a bug"].iter().any(|w| sentence.contains(w));
+    let text = text.trim().split(". ").filter(for_them).collect::<Vec<_>>().join(". ");
+    let text = text.as_str();
+    // `aten/src/ATen/x.cpp:12: what is wrong`
+    let text = match text.split_once(": ") {
+        Some((place, rest)) if place.starts_with('/') && place.contains(".cpp:") => rest,
+        Some((place, rest)) if place.starts_with('/') && place.contains(".h:") => rest,
+        _ => text,
+    };
+    without_kernel(text).or_else(|| failed_assertion(text)).unwrap_or_else(|| text.to_owned())
+}
+
+/// Where to report bugs of libtorch is no help: most are arguments that it did not expect.
+const ADVICE: &[&str] =
+    &["Internal error: ", "; file an issue if you want it", ", please report a bug to PyTorch."];
+
+/// `condition INTERNAL ASSERT FAILED at "file":12. What is wrong`
+fn failed_assertion(text: &str) -> Option<String> {
+    let (condition, rest) = text.split_once(" INTERNAL ASSERT FAILED at ")?;
+    let rest = rest.trim_start_matches('"');
+    let behind = rest.split_once("\":").map_or(rest, |(_, behind)| behind);
+    let what = behind.trim_start_matches(|c: char| c.is_ascii_digit() || ". ".contains(c)).trim();
+    Some(match what {
+        "" => format!(
+            "the operator does not work with these arguments: it takes for granted that `{condition}`"
+        ),
+        what => what.to_owned(),
+    })
+}
+
+/// No kernel is registered for what the arguments are.
+fn without_kernel(text: &str) -> Option<String> {
+    if text.starts_with("There were no tensor arguments to this function") {
+        let (_, behind) = text.split_once("for schema ")?;
+        let name = behind.split_once(".  ").map_or(behind, |(name, _)| name);
+        return Some(format!("{name} needs at least one tensor among its arguments"));
+    }
+    let (name, behind) = text.strip_prefix("Could not run '")?.split_once('\'')?;
+    let (_, behind) = behind.split_once("from the '")?;
+    let (backend, _) = behind.split_once('\'')?;
+    let tensors = match backend {
+        "CPU" => "dense tensors on the CPU",
+        "SparseCPU" => "sparse tensors",
+        "SparseCsrCPU" => "compressed sparse tensors",
+        "QuantizedCPU" => "quantized tensors",
+        "MkldnnCPU" => "tensors in the layout of mkldnn",
+        "NestedTensorCPU" => "nested tensors",
+        "Meta" => "meta tensors",
+        other => return Some(format!("{name} does not work on tensors of the backend {other}")),
+    };
+    Some(format!("{name} does not work on {tensors}"))
 }
 
 impl From<tch::TchError> for Error {
@@ -177,6 +237,46 @@ mod tests {
                 "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"
             ),
             "can't allocate memory: you tried"
+        );
+    }
+
+    #[test]
+    fn where_to_report_bugs_is_left_out() {
+        assert_eq!(
+            clean("Internal error: NestedTensorImpl doesn't support sizes. Please file an issue."),
+            "NestedTensorImpl doesn't support sizes"
+        );
+    }
+
+    #[test]
+    fn words_for_developers_are_put_into_words_for_users() {
+        assert_eq!(
+            clean(
+                "Could not run 'aten::_indices' with arguments from the 'CPU' backend. This could be \
+                 because the operator doesn't exist for this backend."
+            ),
+            "aten::_indices does not work on dense tensors on the CPU"
+        );
+        assert_eq!(
+            clean(
+                "buffer.dim() == 1 INTERNAL ASSERT FAILED at \"/pytorch/aten/x.cpp\":878, please \
+                 report a bug to PyTorch. The input buffer must be flat"
+            ),
+            "The input buffer must be flat"
+        );
+        assert_eq!(
+            clean(
+                "self.is_sparse() INTERNAL ASSERT FAILED at \"/pytorch/aten/x.h\":8, please report \
+                 a bug to PyTorch. "
+            ),
+            "the operator does not work with these arguments: it takes for granted that \
+             `self.is_sparse()`"
+        );
+        assert_eq!(
+            clean(
+                "/pytorch/build/aten/x_0.cpp:12: SymIntArrayRef expected to contain only numbers"
+            ),
+            "SymIntArrayRef expected to contain only numbers"
         );
     }
 

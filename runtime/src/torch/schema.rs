@@ -313,9 +313,14 @@ fn matching(text: &str, open: usize) -> Option<usize> {
 /// Splits at the commas outside brackets and quotes.
 fn split(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
-    let (mut depth, mut quoted, mut start) = (0, None, 0);
+    let (mut depth, mut quoted, mut escaped, mut start) = (0, None, false, 0);
     for (i, c) in text.char_indices() {
+        if escaped {
+            escaped = false;
+            continue;
+        }
         match (quoted, c) {
+            (Some(_), '\\') => escaped = true,
             (Some(quote), c) if c == quote => quoted = None,
             (Some(_), _) => {}
             (None, '\'' | '"') => quoted = Some(c),
@@ -367,5 +372,15 @@ mod tests {
         assert_eq!(schema.arguments[2].default.as_deref(), Some("'a, b'"));
         assert_eq!(schema.arguments[3].arity, Arity::Rest);
         assert_eq!(schema.arguments[4].arity, Arity::Keywords);
+    }
+
+    #[test]
+    fn reads_defaults_with_escaped_quotes() {
+        let schema = Schema::parse(
+            r#"aten::_test_string_default(Tensor dummy, str a="\"'\\", str b="\"'\\") -> Tensor"#,
+        )
+        .expect("a signature");
+        let names: Vec<&str> = schema.arguments.iter().map(|a| a.name.as_str()).collect();
+        assert_eq!(names, ["dummy", "a", "b"]);
     }
 }

@@ -19,6 +19,7 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/DefaultDtype.h>
 #include <c10/core/InferenceMode.h>
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
@@ -507,6 +508,7 @@ int32_t fb_call(void* handle, const fb_value* args, uint32_t n_args, fb_value* o
     BelowAutograd below(skip_autograd && are_plain(args, n_args));
     const auto& op = *static_cast<c10::OperatorHandle*>(handle);
     const auto& arguments = op.schema().arguments();
+    if (n_args != arguments.size()) throw std::runtime_error("an operator got another number of arguments than its schema says");
     thread_local std::vector<torch::jit::Stack> pool;
     torch::jit::Stack stack;
     if (!pool.empty()) {
@@ -634,6 +636,7 @@ int32_t fb_strides(const at::Tensor* t, int64_t* out) {
 bool fb_same(const at::Tensor* a, const at::Tensor* b) { return a->is_same(*b); }
 int64_t fb_impl(const at::Tensor* t) { return reinterpret_cast<int64_t>(t->unsafeGetTensorImpl()); }
 int64_t fb_version(const at::Tensor* t) { return t->is_inference() ? 0 : static_cast<int64_t>(t->_version()); }
+bool fb_is_nested(const at::Tensor* t) { return t->defined() && t->is_nested(); }
 bool fb_is_leaf(const at::Tensor* t) { return t->is_leaf(); }
 bool fb_retains_grad(const at::Tensor* t) { return t->retains_grad(); }
 int64_t fb_output_nr(const at::Tensor* t) { return t->output_nr(); }
@@ -670,6 +673,9 @@ int32_t fb_item(const at::Tensor* t, fb_value* out) {
 }
 
 // The values of a contiguous CPU tensor, as doubles, integers or bools.
+int32_t fb_data_address(const at::Tensor* t, int64_t* out) {
+  return guarded([&] { *out = reinterpret_cast<int64_t>(t->const_data_ptr()); });
+}
 int32_t fb_data(const at::Tensor* t, const void** out) {
   return guarded([&] {
     TORCH_CHECK(t->is_contiguous() && t->device().is_cpu(), "the tensor must be contiguous and on the CPU");
@@ -767,6 +773,12 @@ const char* fb_library() {
     return std::string(found && info.dli_fname ? info.dli_fname : "");
   }();
   return path.c_str();
+}
+int32_t fb_set_threads(int32_t within, int32_t between) {
+  return guarded([&] {
+    if (within > 0) at::set_num_threads(within);
+    if (between > 0) at::set_num_interop_threads(between);
+  });
 }
 int32_t fb_manual_seed(uint64_t seed) {
   return guarded([&] { at::manual_seed(seed); });

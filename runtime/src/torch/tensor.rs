@@ -64,6 +64,11 @@ impl Tensor {
         Rc::strong_count(&self.0) == 1
     }
 
+    /// Whether it is nested: a list of tensors of different shapes, without a shape of its own.
+    pub fn is_nested(&self) -> bool {
+        super::shim::is_nested(&self.0)
+    }
+
     /// The element type.
     pub fn dtype(&self) -> Dtype {
         super::shim::dtype(&self.0)

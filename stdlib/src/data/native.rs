@@ -8,6 +8,7 @@ use flambeau_runtime::error::Result;
 use flambeau_runtime::torch::Tensor;
 
 use super::dataset::{Dataset, Kind};
+use crate::functional::common::device;
 
 /// A dataset of tensors that can cross threads: the tensors are the same ones, not copies. They are
 /// tch's, as the script's own handles stay on its thread.
@@ -81,7 +82,7 @@ impl Native {
                     indices.iter().map(|&i| if i < 0 { i + rows } else { i }).collect();
                 let index = tch::Tensor::f_from_slice(&indices)?;
                 let pick = |tensor: &tch::Tensor| {
-                    let index = index.f_to_device(tensor.device())?;
+                    let index = index.f_to_device(device(tensor)?)?;
                     Ok(tensor.f_index_select(0, &index)?)
                 };
                 tensors.iter().map(pick).collect()
@@ -133,7 +134,7 @@ fn concat_batch(datasets: &[Native], ends: &[usize], indices: &[i64]) -> Result<
         .map(|column| {
             let rows: Vec<&tch::Tensor> = parts.iter().map(|part| &part[column]).collect();
             let rows = tch::Tensor::f_cat(&rows, 0)?;
-            let order = order.f_to_device(rows.device())?;
+            let order = order.f_to_device(device(&rows)?)?;
             Ok(rows.f_index_select(0, &order)?)
         })
         .collect()

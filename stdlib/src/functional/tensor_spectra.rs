@@ -40,7 +40,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         call: |args| {
             let (a, q) = (args.tensor(0)?, args.opt_int(1)?.unwrap_or(6));
             let (rounds, mean) = (args.opt_int(2)?.unwrap_or(2), args.opt_tensor(3)?);
-            svd_lowrank(a.into_tch(), q, rounds, mean.map(Tensor::into_tch))
+            let mean = mean.map(Tensor::into_tch);
+            svd_lowrank(args, a.into_tch(), q, rounds, mean)
         },
     },
     Function {
@@ -85,7 +86,13 @@ fn adjoint(x: &tch::Tensor) -> Result<tch::Tensor> {
     Ok(x.f_transpose(-2, -1)?.f_conj()?)
 }
 
-fn svd_lowrank(a: tch::Tensor, q: i64, rounds: i64, mean: Option<tch::Tensor>) -> Result<Dynamic> {
+fn svd_lowrank(
+    args: &Args<'_>,
+    a: tch::Tensor,
+    q: i64,
+    rounds: i64,
+    mean: Option<tch::Tensor>,
+) -> Result<Dynamic> {
     let size = sizes(&a);
     let [.., m, n] = size.as_slice() else {
         return Err(Error::shape(format!("expected a matrix, found {}", shape(&a))));
@@ -122,6 +129,7 @@ fn svd_lowrank(a: tch::Tensor, q: i64, rounds: i64, mean: Option<tch::Tensor>) -
         |x: tch::Tensor| -> Result<tch::Tensor> { Ok(tch::Tensor::f_linalg_qr(&x, "reduced")?.0) };
     let mut basis = orthonormal(onto(&random)?)?;
     for _ in 0..rounds {
+        args.ctx().check()?;
         basis = orthonormal(back(&basis)?)?;
         basis = orthonormal(onto(&basis)?)?;
     }
@@ -157,8 +165,8 @@ fn pca_lowrank(args: &mut Args<'_>) -> Result<Dynamic> {
         return Err(Error::value(format!("niter(={rounds}) must be non-negative integer")));
     }
     if !center {
-        return svd_lowrank(a, q, rounds, None);
+        return svd_lowrank(args, a, q, rounds, None);
     }
     let mean = a.f_mean_dim([-2i64].as_slice(), true, None)?;
-    svd_lowrank(a.f_sub(&mean)?, q, rounds, None)
+    svd_lowrank(args, a.f_sub(&mean)?, q, rounds, None)
 }

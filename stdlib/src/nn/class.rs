@@ -281,14 +281,20 @@ impl Call<'_> {
 
     /// The tensor at `i`, borrowed.
     pub fn tensor(&self, i: usize) -> Result<impl std::ops::Deref<Target = Tensor> + '_> {
-        self.args[i].read_lock::<Tensor>().ok_or_else(|| self.mismatch(i, "a Tensor"))
+        let tensor =
+            self.args[i].read_lock::<Tensor>().ok_or_else(|| self.mismatch(i, "a Tensor"))?;
+        // Layers ask for shapes, which nested tensors do not have.
+        if tensor.is_nested() {
+            return Err(self.mismatch(i, "a tensor that is not nested"));
+        }
+        Ok(tensor)
     }
 
     /// The tensor at `i`, or `None` for `()`.
     pub fn opt_tensor(&self, i: usize) -> Result<Option<Tensor>> {
         match &self.args[i] {
             value if value.is_unit() => Ok(None),
-            value => convert::tensor(value).map(Some).ok_or_else(|| self.mismatch(i, "a Tensor")),
+            _ => self.tensor(i).map(|tensor| Some(tensor.clone())),
         }
     }
 

@@ -5,7 +5,7 @@ use flambeau_runtime::script::{Args, Context, convert};
 use flambeau_runtime::torch::{Device, Dtype, Tensor, default_dtype};
 use rhai::{Dynamic, Map};
 
-use super::tensors;
+use super::{init, tensors};
 
 /// Where the tensors of a layer are made, and of what type.
 pub(crate) struct Factory<'a> {
@@ -48,7 +48,7 @@ impl<'a> Factory<'a> {
     /// A tensor filled with `number`.
     pub fn full(&self, shape: &[i64], number: f64) -> Result<Tensor> {
         let tensor = self.empty(shape)?;
-        let _ = tensor.tch().f_fill_(number)?;
+        init::constant(&tensor, number)?;
         Ok(tensor)
     }
 

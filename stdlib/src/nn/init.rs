@@ -9,6 +9,9 @@ use flambeau_runtime::torch::{Generator, Tensor};
 use flambeau_runtime::torch::{numel, sizes};
 use rhai::{Dynamic, Map};
 
+use crate::functional::common::device;
+use crate::functional::numbers::WithNumber;
+
 /// Fills with U(a, b).
 pub(crate) fn uniform(tensor: &Tensor, a: f64, b: f64) -> Result<()> {
     let _ = tch::no_grad(|| tensor.tch().f_uniform_(a, b))?;
@@ -23,7 +26,7 @@ pub(crate) fn normal(tensor: &Tensor, mean: f64, std: f64) -> Result<()> {
 
 /// Fills with one number.
 pub(crate) fn constant(tensor: &Tensor, number: f64) -> Result<()> {
-    let _ = tch::no_grad(|| tensor.tch().f_fill_(number))?;
+    let _ = tch::no_grad(|| tensor.tch().fill_number_(number))?;
     Ok(())
 }
 
@@ -140,8 +143,8 @@ pub(crate) fn orthogonal(
     let rows = shape[0];
     let cols = numel(tensor) as i64 / rows;
     tch::no_grad(|| {
-        let flat =
-            Tensor::from(tensor.f_new_empty([rows, cols], (tensor.f_kind()?, tensor.device()))?);
+        let options = (tensor.f_kind()?, device(tensor)?);
+        let flat = Tensor::from(tensor.f_new_empty([rows, cols], options)?);
         random(ctx, "normal_", &flat, (0.0, 1.0), generator)?;
         let flat = if rows < cols { flat.f_tr()? } else { flat.into_tch() };
         let (q, r) = tch::Tensor::f_linalg_qr(&flat, "reduced")?;
@@ -149,7 +152,7 @@ pub(crate) fn orthogonal(
         let q = q.f_mul(&signs)?;
         let q = if rows < cols { q.f_tr()? } else { q };
         tensor.f_view_as(&q)?.f_copy_(&q)?;
-        let _ = tensor.tch().f_mul_scalar_(gain)?;
+        let _ = tensor.tch().mul_number_(gain)?;
         Ok(())
     })
 }
@@ -172,8 +175,8 @@ pub(crate) fn trunc_normal(
     tch::no_grad(|| {
         let mut tensor = tensor.tch();
         let _ = tensor.f_erfinv_()?;
-        let _ = tensor.f_mul_scalar_(std * 2f64.sqrt())?;
-        let _ = tensor.f_add_scalar_(mean)?;
+        let _ = tensor.mul_number_(std * 2f64.sqrt())?;
+        let _ = tensor.add_number_(mean)?;
         let _ = tensor.f_clamp_(a, b)?;
         Ok(())
     })
@@ -199,6 +202,9 @@ pub(crate) fn dirac(tensor: &Tensor, groups: i64) -> Result<()> {
     }
     if groups < 1 || shape[0] % groups != 0 {
         return Err(Error::value("dim 0 must be divisible by groups"));
+    }
+    if tensor.numel() == 0 {
+        return Ok(());
     }
     let per_group = shape[0] / groups;
     tch::no_grad(|| {
@@ -235,7 +241,7 @@ pub(crate) fn sparse(
         for col in 0..*cols {
             let order = tch::Tensor::f_randperm(*rows, (tch::Kind::Int64, tch::Device::Cpu))?;
             let chosen =
-                order.f_narrow(0, 0, zeros.clamp(0, *rows))?.f_to_device(tensor.device())?;
+                order.f_narrow(0, 0, zeros.clamp(0, *rows))?.f_to_device(device(tensor)?)?;
             let _ = tensor.f_select(1, col)?.f_index_fill_(0, &chosen, 0.0)?;
         }
         Ok(())

@@ -10,6 +10,7 @@ use rhai::Dynamic;
 
 use super::module::Module;
 use super::tensors;
+use crate::functional::common::{Lazy, device};
 
 /// The parameters at `i`: an array of tensors, one tensor, or a module for all of its own.
 fn parameters(args: &Args<'_>, i: usize) -> Result<Vec<Tensor>> {
@@ -50,7 +51,7 @@ fn total_norm(list: &[Tensor], p: f64, must_be_finite: bool, args: &Args<'_>) ->
         return Ok(tch::Tensor::f_from_slice(&[0f32])?.f_reshape([] as [i64; 0])?.into());
     };
     let ctx = args.ctx();
-    let device = first.device();
+    let device = device(first)?;
     let mut norms: Vec<tch::Tensor> = Vec::with_capacity(list.len());
     for group in groups(list.to_vec()) {
         let found = ctx.op("_foreach_norm", vec![convert::from_tensors(group), p.into()])?;
@@ -79,7 +80,8 @@ fn scale(grads: Vec<Tensor>, max_norm: f64, total: &Tensor) -> Result<()> {
     let factor =
         total.f_add_scalar(1e-6)?.f_reciprocal()?.f_mul_scalar(max_norm)?.f_clamp_max(1.0)?;
     for group in groups(grads) {
-        let Some(device) = group.first().map(|first| first.device()) else { continue };
+        let Some(first) = group.first() else { continue };
+        let device = device(first)?;
         let factor = factor.f_to_device(device)?;
         let group: Vec<tch::Tensor> = group.iter().map(Tensor::tch).collect();
         let arguments = [NativeArgument::Tensors(&group), NativeArgument::Tensor(&factor)];
@@ -128,9 +130,13 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         doc: "Cuts every element of the gradients at ±clip_value, in place.",
         example: "let m = nn.Linear(2, 3);\nm(torch.ones([1, 2])).sum().backward();\nnn.utils.clip_grad_value_(m.parameters(), 0.5)",
         call: |args| {
+            static CLAMP: Lazy = Lazy::new("clamp_", "");
             let limit = args.float(1)?;
             for grad in gradients(args, 0)? {
-                let _ = tch::no_grad(|| grad.tch().f_clamp_(-limit, limit))?;
+                let _ = tch::no_grad(|| {
+                    let (low, high) = (NativeArgument::Float(-limit), NativeArgument::Float(limit));
+                    CLAMP.call(&[NativeArgument::Tensor(&grad.tch()), low, high])
+                })?;
             }
             Ok(Dynamic::UNIT)
         },

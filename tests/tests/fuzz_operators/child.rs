@@ -1,85 +1,108 @@
-//! The part of the fuzz test that may die: calls a range of operators and writes down each call before
-//! it is made.
+//! The part of the fuzz test that may die: calls a range of cases and writes down each call before it
+//! is made.
 
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flambeau_runtime::Kind;
-use flambeau_runtime::script::{Options, Results, Session};
-use flambeau_runtime::torch::{self, Overload, Tensor};
+use flambeau_runtime::script::{Limits, Options, Permissions, Report, Results, Session};
+use flambeau_runtime::torch::{self, Tensor};
 use rhai::{Array, Dynamic};
 
-use crate::values::{Mood, Random, Setting, arguments};
-
-/// Namespaces whose operators are called: all that the dispatcher has of libtorch's own.
-pub fn overloads() -> Vec<(String, &'static Overload)> {
-    let mut found = Vec::new();
-    for namespace in torch::namespaces() {
-        for name in torch::operator_names(&namespace) {
-            let Some(operator) = torch::operator(&namespace, &name) else { continue };
-            for overload in operator.overloads.iter().filter(|overload| !overload.is_out) {
-                found.push((format!("{namespace}.{name}"), overload));
-            }
-        }
-    }
-    found
-}
+use crate::cases;
 
 /// What the child is asked to do.
-pub struct Task<'a> {
-    /// Every `step`th overload from `from` on.
+pub struct Task {
+    /// Every `step`th case from `from` on, that one from `first_round` on.
     pub from: usize,
     pub step: usize,
+    pub first_round: usize,
     pub rounds: usize,
     pub seed: u64,
     /// Where it writes what it does.
-    pub log: &'a Path,
+    pub log: PathBuf,
+    /// Only cases whose names start so.
+    pub only: String,
 }
 
-/// Calls the operators. Each line of the log is `call INDEX SCRIPT` before a call, or the summary.
-pub fn run(task: &Task<'_>) {
-    let mut log = File::options().append(true).create(true).open(task.log).expect("a log");
-    let mut session = Session::new(Options { output: Box::new(|_| {}), ..Options::default() });
-    let _ = session.evaluate("setup", "torch.set_num_threads(1);").expect("one thread");
-    let overloads = overloads();
-    let (mut calls, mut done) = (0usize, 0usize);
-    for i in (task.from..overloads.len()).step_by(task.step) {
-        let (name, overload) = &overloads[i];
-        let mut random = Random::new(task.seed ^ (i as u64) << 20);
-        let mut succeeded = false;
-        for round in 0..task.rounds {
-            let mood = match round % 4 {
-                0 | 1 => Mood::Plausible,
-                2 => Mood::Wild,
-                _ => Mood::Wrong,
-            };
-            let setting = Setting::new(&mut random);
-            let text = arguments(&mut random, &overload.schema, &setting, mood);
-            let script = format!("torch.ops.{name}({text})");
-            // One write per call: what stands last in the log is what was going on.
-            let line = format!("call {i} {}\n", script.replace('\n', " "));
-            log.write_all(line.as_bytes()).expect("a log");
+/// A session that may not touch files.
+fn session() -> Session {
+    Session::new(Options {
+        libraries: flambeau_stdlib::libraries(),
+        permissions: Permissions { sandbox: true, ..Permissions::default() },
+        // Long loops of the library must ask for limits.
+        limits: Limits { call_levels: Some(64), seconds: Some(5.0), ..Limits::default() },
+        output: Box::new(|_| {}),
+        ..Options::default()
+    })
+}
+
+/// What calls may have changed for all that follow.
+const SETTINGS: &str = "torch.set_num_threads(1); torch.set_default_dtype(torch.float32); \
+                        torch.set_grad_enabled(true); torch.autograd.set_detect_anomaly(false);";
+
+/// Calls the cases. Each line of the log is `call INDEX ROUND SCRIPT` before a call, `error`, `bad` or
+/// `end` behind it, or the summary.
+pub fn run(task: &Task) {
+    let log = File::options().append(true).create(true).open(&task.log).expect("a log");
+    let mut write = |line: String| {
+        // One write for each line: what stands last is what was going on.
+        (&log).write_all((line.replace('\n', " | ") + "\n").as_bytes()).expect("a log");
+    };
+    tell_of_panics(&task.log);
+    let mut session = session();
+    let cases = cases::all(&session);
+    let (mut first_round, mut ends) = (task.first_round, 0usize);
+    for i in (task.from..cases.len()).step_by(task.step) {
+        let case = &cases[i];
+        if !case.name.starts_with(&task.only) {
+            first_round = 0;
+            continue;
+        }
+        // Every cell leaves something behind; thousands of them would slow each other.
+        if !case.is_operator() || ends % 16 == 0 {
+            session = self::session();
+        }
+        let _ = session.evaluate("setup", SETTINGS).expect("settings");
+        let mut answered = false;
+        for round in std::mem::take(&mut first_round)..task.rounds {
+            let script = case.script(task.seed, round);
+            write(format!("call {i} {round} {script}"));
             torch::manual_seed(round as u64).expect("a seed");
-            calls += 1;
             match session.evaluate("fuzz", &script) {
                 Ok(value) => {
-                    succeeded = true;
-                    look_at(&mut session, value);
+                    answered = true;
+                    if let Some(report) = look_at(&mut session, &value) {
+                        judge(&report, &script, &mut write);
+                    }
                 }
-                Err(report) => judge(&report, &mut log, &script),
+                Err(report) => judge(&report, &script, &mut write),
             }
         }
-        done += 1;
-        let line = format!("end {i} {}\n", if succeeded { "reached" } else { "refused" });
-        log.write_all(line.as_bytes()).expect("a log");
+        let kind = if case.is_operator() { "operator" } else { "function" };
+        let end = if answered { "answered" } else { "refused" };
+        write(format!("end {kind} {end} {}", case.name));
+        ends += 1;
     }
-    log.write_all(format!("summary {done} {calls}\n").as_bytes()).expect("a log");
+    write(format!("summary {ends}"));
 }
 
-/// Prints the result, and goes back through its graph where it has one.
-fn look_at(session: &mut Session, value: Dynamic) {
-    let _ = session.display(&value);
+/// A panic is a fault, also where it is caught.
+fn tell_of_panics(log: &Path) {
+    let log = log.to_owned();
+    std::panic::set_hook(Box::new(move |panic| {
+        if let Ok(mut log) = File::options().append(true).open(&log) {
+            let text = panic.to_string().replace('\n', " | ");
+            let _ = log.write_all(format!("bad panic {text}\n").as_bytes());
+        }
+    }));
+}
+
+/// Prints the result, and goes back through its graph where it has one. Whether that works is another
+/// question: it must come back, with an error for users.
+fn look_at(session: &mut Session, value: &Dynamic) -> Option<Box<Report>> {
+    let _ = session.display(value);
     let tensors: Vec<Tensor> = if let Some(list) = value.read_lock::<Array>() {
         list.iter().filter_map(|item| item.clone().try_cast::<Tensor>()).collect()
     } else if let Some(results) = value.read_lock::<Results>() {
@@ -87,29 +110,48 @@ fn look_at(session: &mut Session, value: Dynamic) {
     } else {
         value.clone().try_cast::<Tensor>().into_iter().collect()
     };
+    let mut wrong = None;
     for tensor in tensors.into_iter().take(2) {
         session.set("result", Dynamic::from(tensor));
-        // Whether it works is another question; it must come back.
-        let _ = session.evaluate(
+        let back = session.evaluate(
             "look",
-            "if result.requires_grad && result.is_floating_point() { result.sum().backward(); }",
+            "if result.requires_grad && (result.is_floating_point() || result.is_complex()) { \
+                 result.backward(torch.ones_like(result)); }",
         );
+        wrong = wrong.or(back.err());
         session.set("result", Dynamic::UNIT);
     }
+    wrong
 }
 
+/// What no user should read.
+const NOT_FOR_USERS: &[&str] = &[
+    "Exception raised from",
+    "frame #",
+    "INTERNAL ASSERT",
+    "INTERNAL_ASSERT",
+    "report a bug",
+    "file an issue",
+    "ile a bug",
+    "Could not run '",
+    "panicked",
+    "a fault of ours",
+    ".cpp:",
+    ".cpp\":",
+    ".h:",
+    ".h\":",
+    "\"/pytorch/",
+];
+
 /// An error must be one that a user can read.
-fn judge(report: &flambeau_runtime::script::Report, log: &mut File, script: &str) {
-    let message = &report.error.message;
-    let bad = message.is_empty()
-        || message.contains("Exception raised from")
-        || message.contains("frame #")
-        || message.contains("INTERNAL ASSERT FAILED")
-        || message.contains("please report a bug to PyTorch")
-        || report.error.kind == Kind::Syntax;
+fn judge(report: &Report, script: &str, write: &mut impl FnMut(String)) {
+    let (kind, message) = (report.error.kind, &report.error.message);
+    let bad = message.trim().is_empty()
+        || NOT_FOR_USERS.iter().any(|words| message.contains(words))
+        || kind == Kind::Syntax;
     if bad {
-        let line =
-            format!("bad {}: {} <- {script}\n", report.error.kind, message.replace('\n', " | "));
-        log.write_all(line.as_bytes()).expect("a log");
+        write(format!("bad {kind}: {message} <- {script}"));
+    } else {
+        write(format!("error {kind}: {message}"));
     }
 }

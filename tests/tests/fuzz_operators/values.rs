@@ -1,7 +1,7 @@
 //! Random script values as source text: each call that the fuzz test makes is a script of its own, so
 //! that what breaks can be run again by hand.
 
-use flambeau_runtime::torch::{Argument, Schema, Type};
+use flambeau_runtime::torch::{Argument, Type};
 
 /// SplitMix64: the same numbers for the same seed on every machine.
 pub struct Random(u64);
@@ -151,6 +151,23 @@ const DEVICES: &[&str] = &[
     "\"hpu\"",
     "\"mkldnn\"",
 ];
+const MODULES: &[&str] = &[
+    "nn.Linear(3, 4)",
+    "nn.Sequential(nn.Linear(2, 2), nn.ReLU())",
+    "nn.BatchNorm2d(3)",
+    "nn.LSTM(3, 4)",
+    "nn.Embedding(5, 3)",
+    "nn.ModuleDict(#{a: nn.Linear(2, 3)})",
+    "nn.ReLU()",
+];
+const OPTIMIZERS: &[&str] = &[
+    "optim.SGD(nn.Linear(2, 3).parameters(), lr: 0.1, momentum: 0.9)",
+    "optim.Adam([torch.ones([3], requires_grad: true)])",
+    "optim.LBFGS(nn.Linear(2, 3).parameters())",
+];
+const FUNCTIONS: &[&str] =
+    &["|x| x", "|x| x * 2", "|a, b| a", "|| 1", "|x| ()", "|x| throw \"thrown\"", "nn.ReLU()"];
+const MAPS: &[&str] = &["#{a: 1}", "#{}", "#{a: torch.ones([2])}", "#{lr: -1, params: []}"];
 const LAYOUTS: &[&str] =
     &["strided", "sparse_coo", "sparse_csr", "sparse_bsc", "_mkldnn", "jagged"];
 const FORMATS: &[&str] =
@@ -307,16 +324,20 @@ fn fitting(random: &mut Random, argument: &Type, setting: &Setting, mood: Mood) 
             }
             list((0..n).map(|_| fitting(random, inner, setting, mood)))
         }
-        Type::Function => "|x| x".to_owned(),
-        Type::Map => "#{a: 1}".to_owned(),
-        Type::Any | Type::Named(_) => any(random, setting),
+        Type::Function => random.pick(FUNCTIONS).to_owned(),
+        Type::Map => random.pick(MAPS).to_owned(),
+        Type::Named(name) => match receiver(name) {
+            Some(make) => make(random, setting, mood),
+            None => any(random, setting),
+        },
+        Type::Any => any(random, setting),
     }
 }
 
 /// A value of any kind.
 fn any(random: &mut Random, setting: &Setting) -> String {
     let mood = Mood::Wild;
-    match random.below(18) {
+    match random.below(28) {
         0 => "()".to_owned(),
         1 => "|a, b| a".to_owned(),
         2 => "#{dim: 1, no_such_keyword: 2}".to_owned(),
@@ -334,15 +355,55 @@ fn any(random: &mut Random, setting: &Setting) -> String {
         14 => int(random, mood),
         15 => float(random, mood),
         16 => fitting(random, &Type::Device, setting, mood),
+        17 => random.pick(MODULES).to_owned(),
+        18 => random.pick(FUNCTIONS).to_owned(),
+        19 => random.pick(MAPS).to_owned(),
+        20 => "\"[1, {\\\"a\\\": 2}]\"".to_owned(),
+        21 => format!("{}.parameters()", random.pick(MODULES)),
+        22 => "data.TensorDataset(torch.randn([4, 2]))".to_owned(),
+        23 => "[1.5, 2, -3]".to_owned(),
         _ => tensor(random, setting, mood),
     }
 }
 
-/// The text between the parentheses of a call of `schema`.
-pub fn arguments(random: &mut Random, schema: &Schema, setting: &Setting, mood: Mood) -> String {
+/// Makes an object as a script does.
+pub type Make = fn(&mut Random, &Setting, Mood) -> String;
+
+/// How scripts get an object of a type of the library.
+pub fn receiver(name: &str) -> Option<Make> {
+    Some(match name {
+        "Tensor" => tensor,
+        "Module" => |random, _, _| random.pick(MODULES).to_owned(),
+        "Optimizer" => |random, _, _| random.pick(OPTIMIZERS).to_owned(),
+        "LRScheduler" => |random, _, _| {
+            let optimizer = random.pick(OPTIMIZERS);
+            format!("optim.lr_scheduler.StepLR({optimizer}, step_size: 2)")
+        },
+        "StateDict" => |random, _, _| format!("{}.state_dict()", random.pick(MODULES)),
+        "Progress" => |_, _, _| "progress(0..3)".to_owned(),
+        "TensorHook" => {
+            |_, _, _| "torch.randn([2], requires_grad: true).register_hook(|g| g)".to_owned()
+        }
+        "RemovableHandle" => {
+            |_, _, _| "nn.Linear(2, 2).register_forward_hook(|m, i, o| o)".to_owned()
+        }
+        "Generator" => |_, _, _| "torch.Generator()".to_owned(),
+        "dtype" => |random, _, _| format!("torch.{}", random.pick(DTYPES)),
+        "Dataset" => |_, _, _| "data.TensorDataset(torch.randn([4, 2]))".to_owned(),
+        _ => return None,
+    })
+}
+
+/// The text between the parentheses of a call with these arguments.
+pub fn arguments(
+    random: &mut Random,
+    arguments: &[Argument],
+    setting: &Setting,
+    mood: Mood,
+) -> String {
     let mut texts: Vec<String> = Vec::new();
     let mut named: Vec<String> = Vec::new();
-    for argument in &schema.arguments {
+    for argument in arguments {
         let optional = argument.default.is_some() || argument.ty.is_optional();
         let left_out = if mood == Mood::Plausible { 3 } else { 2 };
         if argument.keyword_only {

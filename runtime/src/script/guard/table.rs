@@ -15,6 +15,9 @@ pub(super) fn needs(name: &str) -> &'static [Need] {
         "c10d" | "_c10d_functional" | "_c10d_functional_autograd" | "_dtensor" | "symm_mem" => {
             &[Not("needs a process group of torch.distributed, which scripts do not have")]
         }
+        "onednn" => &[Not(
+            "is called by the code that torch.compile writes for quantized models, with weights that it packed",
+        )],
         _ => other(namespace, short),
     }
 }
@@ -53,6 +56,7 @@ fn files_and_sizes(name: &str) -> Option<&'static [Need]> {
     const PIECES: i64 = 1 << 24;
     Some(match name {
         "from_file" => &[That(may_open)],
+        "choose_qparams_optimized" => &[That(views::counted), AtMost("n_bins", PIECES)],
         "combinations" => &[AtMost("r", 64)],
         "tensor_split" | "hsplit" | "vsplit" | "dsplit" => {
             &[AtMost("sections", PIECES), AtMost("tensor_indices_or_sections", PIECES)]
@@ -68,6 +72,12 @@ fn files_and_sizes(name: &str) -> Option<&'static [Need]> {
 /// Kernels that take the shapes of their arguments for granted.
 fn shapes(name: &str) -> Option<&'static [Need]> {
     Some(match name {
+        "lstm" | "gru" | "rnn_tanh" | "rnn_relu" => {
+            &[Items("params"), Plain("input"), Plain("data")]
+        }
+        "_unsafe_masked_index" | "_unsafe_masked_index_put_accumulate" => {
+            &[Plain("self"), Plain("mask")]
+        }
         "align_tensors" | "_stack" | "_cat" => &[Items("tensors")],
         "align_to" => &[Items("names"), Items("order")],
         "quantized_lstm_cell" => &[Length("hx", 2)],
@@ -141,7 +151,9 @@ fn indices(name: &str) -> Option<&'static [Need]> {
 fn internals(name: &str) -> Option<&'static [Need]> {
     const VMAP: &[Need] = &[Not("is the inside of vmap and cannot be called by hand")];
     Some(match name {
+        "_chunk_cat" => &[Not("is the inside of torch.distributed's FSDP")],
         "_add_batch_dim" | "_remove_batch_dim" => VMAP,
+        "view_copy" | "copy" => &[Plain("self")],
         "_reshape_alias" | "_reshape_alias_copy" => &[Plain("self"), That(views::alias)],
         "_neg_view" | "_neg_view_copy" | "_conj" | "_conj_copy" | "_lazy_clone" => &[Plain("self")],
         "_new_zeros_with_same_feature_meta" => &[That(views::batch_dims)],
@@ -151,11 +163,13 @@ fn internals(name: &str) -> Option<&'static [Need]> {
             Dims("input_gates", 2, 2),
             SameShape(&["input_gates", "hidden_gates"]),
             SameShape(&["grad_hy", "grad_cy", "cx", "cy"]),
+            That(views::gates),
         ],
         "_thnn_differentiable_gru_cell_backward" => &[
             Dims("input_gates", 2, 2),
             SameShape(&["input_gates", "hidden_gates"]),
             SameShape(&["grad_hy", "hx"]),
+            That(views::gates),
         ],
         "_nested_from_padded" => &[Dims("cpu_nested_shape_example", 2, 2), That(views::padded)],
         "_sobol_engine_initialize_state_"
@@ -180,6 +194,10 @@ fn other(namespace: &str, name: &str) -> &'static [Need] {
             &[Dims("W", 2, 2), Elements("W")]
         }
         ("_quantized", "wrapped_fbgemm_pack_gemm_matrix_fp16") => &[Dims("W", 2, 2), Elements("W")],
+        ("mkl", "_mkl_reorder_linear_weight") => {
+            &[Dims("X", 2, 2), Elements("X"), Plain("X"), Positive("batch_size")]
+        }
+        ("mkl", "_mkl_linear") => &[Not("needs a weight in the private layout of MKL")],
         ("mkldnn", "data_ptr") => &[Plain("mkldnn_tensor")],
         _ => &[],
     }

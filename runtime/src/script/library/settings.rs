@@ -2,9 +2,12 @@
 
 use rhai::Dynamic;
 
-use crate::error::Error;
-use crate::script::function::Function;
+use crate::error::{Error, Result};
+use crate::script::function::{Args, Function};
 use crate::torch::{Dtype, PrintOptions, shim};
+
+/// More threads than any machine has cores; a process that asks for more may not get them and ends.
+const MOST_THREADS: i32 = 4096;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
@@ -34,11 +37,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         doc: "How many threads an operator may use on the CPU.",
         example: "torch.set_num_threads(1);",
         call: |args| {
-            let threads = args.int(0)?;
-            if threads < 1 {
-                return Err(Error::value(format!("threads must be at least 1, not {threads}")));
-            }
-            tch::set_num_threads(threads as i32);
+            shim::set_threads(threads(args)?, 0)?;
             Ok(Dynamic::UNIT)
         },
     },
@@ -53,7 +52,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         doc: "How many operators may run at once on the CPU; once, before any work.",
         example: "",
         call: |args| {
-            tch::set_num_interop_threads(args.int(0)? as i32);
+            shim::set_threads(0, threads(args)?)?;
             Ok(Dynamic::UNIT)
         },
     },
@@ -148,3 +147,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         },
     },
 ];
+
+/// A number of threads that a machine can start.
+fn threads(args: &Args<'_>) -> Result<i32> {
+    let threads = args.int(0)?;
+    match i32::try_from(threads) {
+        Ok(count @ 1..=MOST_THREADS) => Ok(count),
+        _ => Err(Error::value(format!("threads must be 1 to {MOST_THREADS}, not {threads}"))),
+    }
+}

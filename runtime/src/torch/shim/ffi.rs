@@ -86,6 +86,7 @@ unsafe extern "C" {
     pub(super) fn fb_same(a: *const C_tensor, b: *const C_tensor) -> bool;
     pub(super) fn fb_impl(t: *const C_tensor) -> i64;
     pub(super) fn fb_version(t: *const C_tensor) -> i64;
+    pub(super) fn fb_is_nested(t: *const C_tensor) -> bool;
     pub(super) fn fb_is_leaf(t: *const C_tensor) -> bool;
     pub(super) fn fb_retains_grad(t: *const C_tensor) -> bool;
     pub(super) fn fb_output_nr(t: *const C_tensor) -> i64;
@@ -93,6 +94,7 @@ unsafe extern "C" {
     pub(super) fn fb_set_data(t: *mut C_tensor, data: *const C_tensor) -> i32;
     pub(super) fn fb_set_grad(t: *mut C_tensor, grad: *const C_tensor) -> i32;
     pub(super) fn fb_item(t: *const C_tensor, out: *mut Value) -> i32;
+    pub(super) fn fb_data_address(t: *const C_tensor, out: *mut i64) -> i32;
     pub(super) fn fb_data(t: *const C_tensor, out: *mut *const c_void) -> i32;
     pub(super) fn fb_backward(
         roots: *const *mut C_tensor,
@@ -143,6 +145,7 @@ unsafe extern "C" {
     pub(super) fn fb_set_default_dtype(dtype: i32) -> i32;
     pub(super) fn fb_library() -> *const std::ffi::c_char;
     pub(super) fn fb_manual_seed(seed: u64) -> i32;
+    pub(super) fn fb_set_threads(within: i32, between: i32) -> i32;
     pub(super) fn fb_generator(kind: i8, index: i8, out: *mut *mut c_void) -> i32;
     pub(super) fn fb_default_generator(kind: i8, index: i8, out: *mut *mut c_void) -> i32;
     pub(super) fn fb_generator_clone(generator: *const c_void) -> *mut c_void;

@@ -29,11 +29,11 @@ pub use process::{
     cuda_built, cuda_empty_cache, cuda_memory, cuda_reset_peak, default_dtype, limit_memory,
     manual_seed, memory, package_folder,
 };
-pub(crate) use process::{set_default_dtype, use_small_blocks};
+pub(crate) use process::{set_default_dtype, set_threads, use_small_blocks};
 pub use tensors::{bytes, grad_fn_name};
 pub(crate) use tensors::{
-    device, dim, dtype, identity, is_leaf, item, layout, numel, output_nr, retains_grad, same,
-    set_data, set_grad, sizes, strides, version,
+    data_address, device, dim, dtype, identity, is_leaf, is_nested, item, layout, numel, output_nr,
+    retains_grad, same, set_data, set_grad, sizes, strides, version,
 };
 
 /// Turns a status of the shim into an error with libtorch's message.

@@ -35,6 +35,16 @@ pub fn manual_seed(seed: u64) -> Result<()> {
     check(unsafe { ffi::fb_manual_seed(seed) })
 }
 
+/// How many threads an operator may use, or how many operators may run at once; 0 leaves a number as
+/// it is.
+///
+/// # Errors
+/// The second number can be set only before any work.
+pub(crate) fn set_threads(within: i32, between: i32) -> Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { ffi::fb_set_threads(within, between) })
+}
+
 /// Whether libtorch_cuda is loaded.
 pub fn cuda_built() -> bool {
     // SAFETY: reads a flag.

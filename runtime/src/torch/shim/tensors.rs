@@ -77,6 +77,8 @@ tensor_facts! {
     identity => fb_impl -> i64;
     /// How often the storage was written in place.
     version => fb_version -> i64;
+    /// Whether it is a list of tensors of different shapes, without a shape of its own.
+    is_nested => fb_is_nested -> bool;
     /// Whether no operator with a graph made it.
     is_leaf => fb_is_leaf -> bool;
     /// Whether `retain_grad` was asked for.
@@ -126,6 +128,17 @@ pub(crate) fn item(tensor: &tch::Tensor) -> Result<Output> {
         check(ffi::fb_item(tensor.as_ptr(), &mut value))?;
         Ok(Output::take(value))
     }
+}
+
+/// The address of the first element.
+///
+/// # Errors
+/// Where a layout has no storage.
+pub(crate) fn data_address(tensor: &tch::Tensor) -> Result<i64> {
+    let mut address = 0;
+    // SAFETY: the tensor is live; `address` has room for one number.
+    check(unsafe { ffi::fb_data_address(tensor.as_ptr(), &mut address) })?;
+    Ok(address)
 }
 
 /// A copy of the elements of a tensor, as raw bytes in row-major order (native endian).

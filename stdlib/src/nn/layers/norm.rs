@@ -10,6 +10,7 @@ use super::super::class::{Call, Class, Forward, constructors, value};
 use super::super::factory::Factory;
 use super::super::init;
 use super::super::module::{Module, State};
+use crate::functional::numbers::WithNumber;
 
 const RUNNING: Class = Class {
     repr: "*num_features, eps, momentum, affine, track_running_stats",
@@ -192,7 +193,7 @@ fn batch_norm(call: &Call<'_>, dims: &[usize]) -> Result<Dynamic> {
         && tracked
         && let Some(count) = state.opt_buffer("num_batches_tracked")
     {
-        let _ = tch::no_grad(|| count.tch().f_add_scalar_(1))?;
+        let _ = tch::no_grad(|| count.tch().add_number_(1))?;
         if factor.is_none() {
             // Without momentum the running statistics are the mean over all batches.
             factor = Some(1.0 / count.f_double_value(&[])?);

@@ -12,6 +12,7 @@ use super::super::class::{Call, Class, Forward, constructors, value};
 use super::super::factory::Factory;
 use super::super::init;
 use super::super::module::{Module, State};
+use crate::functional::common::device;
 
 const STACK: Class = Class {
     inputs: &["input", "hx?"],
@@ -262,7 +263,7 @@ impl Stack {
         let directions = if self.bidirectional { 2 } else { 1 };
         let expected = [self.layers * directions, batch, width];
         let Some(given) = given else {
-            return Ok(tch::Tensor::f_zeros(expected, (input.f_kind()?, input.device()))?);
+            return Ok(tch::Tensor::f_zeros(expected, (input.f_kind()?, device(input)?))?);
         };
         let dims = given.dim();
         let (kind, wanted) = if single { ("unbatched 2-D", 2) } else { ("batched 3-D", 3) };
@@ -382,7 +383,7 @@ fn step(
 
 fn zeros(state: &State, input: &tch::Tensor) -> Result<tch::Tensor> {
     let shape = [sizes(input)[0], state.int("hidden_size")?];
-    Ok(tch::Tensor::f_zeros(shape, (input.f_kind()?, input.device()))?)
+    Ok(tch::Tensor::f_zeros(shape, (input.f_kind()?, device(input)?))?)
 }
 
 fn step_lstm(call: &Call<'_>) -> Result<Dynamic> {

@@ -2,8 +2,7 @@
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Context, Function};
-use flambeau_runtime::torch::sizes;
-use flambeau_runtime::torch::{Tensor, grad_enabled};
+use flambeau_runtime::torch::{Dtype, Tensor, grad_enabled, sizes};
 use rhai::{Dynamic, Map};
 
 use super::super::class::{self, Call, Class, Forward, constructors};
@@ -11,6 +10,8 @@ use super::super::factory::Factory;
 use super::super::init;
 use super::super::module::Module;
 use super::transformer_layer::{self, make};
+use crate::functional::common::device;
+use crate::functional::numbers::WithNumber;
 
 pub(crate) const CLASSES: &[Class] = &[
     Class {
@@ -118,6 +119,7 @@ fn stack(module: &Module, args: &mut Args<'_>) -> Result<()> {
     let class = class::find("nn.ModuleList").ok_or_else(|| Error::name("nn.ModuleList"))?;
     let layers = Module::new(class, class.name());
     for i in 0..args.int(1)? {
+        args.ctx().check()?;
         layers.put_module(&i.to_string(), layer.deep_copy()?)?;
     }
     module.put_module("layers", layers)?;
@@ -216,17 +218,18 @@ fn causal_mask(mask: Option<Tensor>, hint: &Dynamic, length: i64, like: &Tensor)
     if sizes(&mask) != [length, length] {
         return Ok(false);
     }
-    let mask = if mask.f_kind()? == tch::Kind::Bool {
-        let zeros = tch::Tensor::f_zeros([length, length], (like.f_kind()?, mask.device()))?;
-        zeros.f_masked_fill(&mask, f64::NEG_INFINITY)?
+    let mask = if mask.dtype() == Dtype::BOOL {
+        let zeros = tch::Tensor::f_zeros([length, length], (like.f_kind()?, device(&mask)?))?;
+        zeros.masked_fill_number(&mask, f64::NEG_INFINITY)?
     } else {
         mask.into_tch()
     };
-    Ok(mask.f_equal(&subsequent_mask(length, (mask.f_kind()?, mask.device()))?)?)
+    Ok(mask.f_equal(&subsequent_mask(length, (mask.f_kind()?, device(&mask)?))?)?)
 }
 
 fn subsequent_mask(size: i64, options: (tch::Kind, tch::Device)) -> Result<tch::Tensor> {
-    Ok(tch::Tensor::f_full([size, size], f64::NEG_INFINITY, options)?.f_triu(1)?)
+    let zeros = tch::Tensor::f_zeros([size, size], options)?;
+    Ok(zeros.fill_number_(f64::NEG_INFINITY)?.f_triu(1)?)
 }
 
 /// In evaluation PyTorch runs padded batches as nested tensors, which leaves zeros at the padding.
@@ -244,8 +247,7 @@ fn padding_to_clear(call: &Call<'_>, layers: &[Module], src: &Tensor) -> Result<
     if !wanted || tracked() || grad_enabled() && src.requires_grad() {
         return Ok(None);
     }
-    let padded =
-        if padding.f_kind()? == tch::Kind::Bool { padding } else { padding.f_ne(0.0)?.into() };
+    let padded = if padding.dtype() == Dtype::BOOL { padding } else { padding.f_ne(0.0)?.into() };
     let kept = Dynamic::from(Tensor::from(padded.f_logical_not()?));
     let args = vec![call.value(0).clone(), kept];
     let aligned = call.ctx.op("_nested_tensor_from_mask_left_aligned", args)?;
