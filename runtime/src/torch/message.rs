@@ -135,7 +135,10 @@ pub(crate) fn clean(text: &str) -> String {
 /// What libtorch says to its own developers, in words for those who call it.
 fn for_users(text: &str) -> String {
     let text = ADVICE.iter().fold(text.to_owned(), |text, advice| text.replace(advice, ""));
-    let text = text.trim();
+    let for_them =
+        |sentence: &&str| !["file an issue", "ile a bug"].iter().any(|w| sentence.contains(w));
+    let text = text.trim().split(". ").filter(for_them).collect::<Vec<_>>().join(". ");
+    let text = text.as_str();
     // `aten/src/ATen/x.cpp:12: what is wrong`
     let text = match text.split_once(": ") {
         Some((place, rest)) if place.starts_with('/') && place.contains(".cpp:") => rest,
@@ -146,13 +149,8 @@ fn for_users(text: &str) -> String {
 }
 
 /// Where to report bugs of libtorch is no help: most are arguments that it did not expect.
-const ADVICE: &[&str] = &[
-    "Internal error: ",
-    "; file an issue if you want it",
-    "Please file an issue.",
-    "File a bug describing what you were doing if you think this is in error.",
-    ", please report a bug to PyTorch.",
-];
+const ADVICE: &[&str] =
+    &["Internal error: ", "; file an issue if you want it", ", please report a bug to PyTorch."];
 
 /// `condition INTERNAL ASSERT FAILED at "file":12. What is wrong`
 fn failed_assertion(text: &str) -> Option<String> {
@@ -219,6 +217,14 @@ mod tests {
                 "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"
             ),
             "can't allocate memory: you tried"
+        );
+    }
+
+    #[test]
+    fn where_to_report_bugs_is_left_out() {
+        assert_eq!(
+            clean("Internal error: NestedTensorImpl doesn't support sizes. Please file an issue."),
+            "NestedTensorImpl doesn't support sizes"
         );
     }
 

@@ -659,6 +659,9 @@ int32_t fb_item(const at::Tensor* t, fb_value* out) {
 }
 
 // The values of a contiguous CPU tensor, as doubles, integers or bools.
+int32_t fb_data_address(const at::Tensor* t, int64_t* out) {
+  return guarded([&] { *out = reinterpret_cast<int64_t>(t->const_data_ptr()); });
+}
 int32_t fb_data(const at::Tensor* t, const void** out) {
   return guarded([&] {
     TORCH_CHECK(t->is_contiguous() && t->device().is_cpu(), "the tensor must be contiguous and on the CPU");

@@ -202,6 +202,9 @@ pub(crate) fn dirac(tensor: &Tensor, groups: i64) -> Result<()> {
     if groups < 1 || shape[0] % groups != 0 {
         return Err(Error::value("dim 0 must be divisible by groups"));
     }
+    if tensor.numel() == 0 {
+        return Ok(());
+    }
     let per_group = shape[0] / groups;
     tch::no_grad(|| {
         let _ = tensor.tch().f_zero_()?;

@@ -281,8 +281,10 @@ impl Extent {
             return Some((self.low / ratio, self.high * ratio));
         }
         let width = self.high - self.low;
+        // Less than this, floats of this size hardly tell apart, nor can an axis.
+        let least = self.low.abs().max(self.high.abs()) * 1e-9;
         // A flat line still needs an axis with a width.
-        let room = if width > 0.0 && width.is_finite() {
+        let room = if width > least && width.is_finite() {
             width * share
         } else {
             (self.low.abs() * 0.1).max(0.5)

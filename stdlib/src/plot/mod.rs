@@ -193,8 +193,13 @@ fn hist(args: &mut Args<'_>) -> Result<Dynamic> {
     if low > high {
         return Err(Error::value("hist(): there is nothing to draw: no value is finite"));
     }
-    // As NumPy: numbers that are all the same stand in the middle of one unit.
-    let (low, high) = if low == high { (low - 0.5, high + 0.5) } else { (low, high) };
+    // As NumPy: numbers that are all the same stand in the middle of one unit; of more, where a unit
+    // or a bin is less than a float of this size tells apart.
+    let least = low.abs().max(high.abs()) * 1e-9;
+    let (low, high) = match high - low {
+        span if span > least => (low, high),
+        _ => (low - least.max(0.5), high + least.max(0.5)),
+    };
     let width = (high - low) / bins as f64;
     let series = groups.into_iter().map(|(name, numbers)| {
         let mut counts = vec![0usize; bins];

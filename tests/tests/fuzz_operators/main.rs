@@ -26,8 +26,8 @@ use flambeau_tests::session::on_deep_stack;
 const ADDRESS_SPACE_KIB: u64 = 4 << 20;
 
 /// Of how many operators at least one call must answer in a default run, so that refusing everything
-/// does not pass. Measured with 12 rounds and seed 1, less a little.
-const ANSWERED: f64 = 0.5;
+/// does not pass. With 16 rounds 0.54 of them do; no round gives the private operators what they want.
+const ANSWERED: f64 = 0.52;
 
 /// A case that ended so many children is left alone.
 const CRASHES_OF_ONE: usize = 3;
@@ -67,7 +67,7 @@ fn setting(name: &str, default: usize) -> usize {
 
 impl Worker {
     fn start(from: usize, step: usize, first_round: usize, log: &Path) -> Worker {
-        let rounds = setting("FLAMBEAU_FUZZ_ROUNDS", 12);
+        let rounds = setting("FLAMBEAU_FUZZ_ROUNDS", 16);
         let seed = setting("FLAMBEAU_FUZZ_SEED", 1);
         let only = std::env::var("FLAMBEAU_FUZZ_ONLY").unwrap_or_default();
         let program = std::env::current_exe().expect("the test knows its own path");

@@ -2,8 +2,23 @@
 //! or never calls them by hand; a script can, and a wrong argument must be an error, not the end of the
 //! process. What each operator needs stands in [`table`]; most need nothing.
 //!
-//! Which operators need what was found by calling all of them with random arguments
-//! (`tests/tests/fuzz_operators`), also under a memory checker.
+//! Guarded are, by cause:
+//! - kernels that index other arguments by the shape of the first: fused optimisers, `_foreach_*`, batch
+//!   normalisation, the backward halves of pooling, losses, distances and recurrent cells;
+//! - kernels that follow indices without a look: pivots, classes, bags, what pooling chose;
+//! - views by sizes and strides, and layouts (sparse, quantized, mkldnn) that a kernel takes for dense;
+//! - counts that no machine reaches the end of;
+//! - files that an operator opens by itself: the sandbox is asked first.
+//!
+//! Refused as a whole is what cannot be called soundly by hand ([`Need::Not`]): process groups, weights
+//! packed for one machine, the inside of vmap.
+//!
+//! Limits. Which operators need what was found by calling all of them with random arguments
+//! (`tests/tests/fuzz_operators`), part of them under a memory checker: a search, not a proof. An
+//! operator that reads a little beyond a tensor without being caught is not found this way. Operators
+//! that Rust calls without script values (`torch::native`, tch, the binary operators) are not checked
+//! here, and neither is what a backward pass calls. An operator runs to its end: an interrupt and
+//! `--max-seconds` wait for it.
 
 mod table;
 mod views;

@@ -56,6 +56,7 @@ fn files_and_sizes(name: &str) -> Option<&'static [Need]> {
     const PIECES: i64 = 1 << 24;
     Some(match name {
         "from_file" => &[That(may_open)],
+        "choose_qparams_optimized" => &[That(views::counted), AtMost("n_bins", PIECES)],
         "combinations" => &[AtMost("r", 64)],
         "tensor_split" | "hsplit" | "vsplit" | "dsplit" => {
             &[AtMost("sections", PIECES), AtMost("tensor_indices_or_sections", PIECES)]
@@ -71,7 +72,9 @@ fn files_and_sizes(name: &str) -> Option<&'static [Need]> {
 /// Kernels that take the shapes of their arguments for granted.
 fn shapes(name: &str) -> Option<&'static [Need]> {
     Some(match name {
-        "_chunk_cat" => &[Dims("tensors", 1, usize::MAX)],
+        "lstm" | "gru" | "rnn_tanh" | "rnn_relu" => {
+            &[Items("params"), Plain("input"), Plain("data")]
+        }
         "_unsafe_masked_index" | "_unsafe_masked_index_put_accumulate" => {
             &[Plain("self"), Plain("mask")]
         }
@@ -96,8 +99,11 @@ fn shapes(name: &str) -> Option<&'static [Need]> {
         "_weight_norm_interface_backward" => {
             &[Elements("saved_v"), SameShape(&["grad_w", "saved_v"])]
         }
+        // What does not update statistics reads them.
+        "_batch_norm_no_update" => {
+            &[Given("running_mean"), Given("running_var"), Elements("input"), That(views::channels)]
+        }
         "native_batch_norm"
-        | "_batch_norm_no_update"
         | "_batch_norm_with_update"
         | "_batch_norm_with_update_functional"
         | "_native_batch_norm_legit"
@@ -148,6 +154,7 @@ fn indices(name: &str) -> Option<&'static [Need]> {
 fn internals(name: &str) -> Option<&'static [Need]> {
     const VMAP: &[Need] = &[Not("is the inside of vmap and cannot be called by hand")];
     Some(match name {
+        "_chunk_cat" => &[Not("is the inside of torch.distributed's FSDP")],
         "_add_batch_dim" | "_remove_batch_dim" => VMAP,
         "view_copy" | "copy" => &[Plain("self")],
         "_reshape_alias" | "_reshape_alias_copy" => &[Plain("self"), That(views::alias)],
@@ -159,11 +166,13 @@ fn internals(name: &str) -> Option<&'static [Need]> {
             Dims("input_gates", 2, 2),
             SameShape(&["input_gates", "hidden_gates"]),
             SameShape(&["grad_hy", "grad_cy", "cx", "cy"]),
+            That(views::gates),
         ],
         "_thnn_differentiable_gru_cell_backward" => &[
             Dims("input_gates", 2, 2),
             SameShape(&["input_gates", "hidden_gates"]),
             SameShape(&["grad_hy", "hx"]),
+            That(views::gates),
         ],
         "_nested_from_padded" => &[Dims("cpu_nested_shape_example", 2, 2), That(views::padded)],
         "_sobol_engine_initialize_state_"

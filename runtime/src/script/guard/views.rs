@@ -111,6 +111,38 @@ pub(super) fn distinct_dims(call: &Call<'_>) -> Result<()> {
     }
 }
 
+/// The gates of a recurrent cell stand side by side: four of an LSTM's, three of a GRU's.
+pub(super) fn gates(call: &Call<'_>) -> Result<()> {
+    let (state, count) = if call.schema.position("cx").is_some() { ("cx", 4) } else { ("hx", 3) };
+    let (Some(gates), Some(state)) = (call.sizes("input_gates"), call.sizes(state)) else {
+        return Ok(());
+    };
+    if matches!((&*gates, &*state), ([a, wide], [b, one]) if a == b && *wide == count * one) {
+        return Ok(());
+    }
+    Err(call.error(
+        Kind::Shape,
+        format!(
+            "gates of {gates:?} do not fit a state of {state:?}: {count} times as wide is needed"
+        ),
+    ))
+}
+
+/// A number of elements is not more than there are, one behind the other.
+pub(super) fn counted(call: &Call<'_>) -> Result<()> {
+    let (Some(tensor), Some(count)) = (call.tensor("input"), call.int("numel")) else {
+        return Ok(());
+    };
+    let elements = shim::sizes(&tensor).iter().product();
+    if shim::layout(&tensor) == 0 && tensor.is_contiguous() && (0..=elements).contains(&count) {
+        return Ok(());
+    }
+    Err(call.error(
+        Kind::Value,
+        format!("argument 'input' must be contiguous and have at least {count} elements"),
+    ))
+}
+
 /// Gradients of the distances between the rows of one matrix: one per pair.
 pub(super) fn pairs(call: &Call<'_>) -> Result<()> {
     let (Some(sizes), Some(grad)) = (call.sizes("self"), call.sizes("grad")) else { return Ok(()) };

@@ -273,7 +273,10 @@ const OTHERS: [Function; 24] = [
         schema: "Tensor.data_ptr(Tensor self) -> int",
         doc: "The address of the first element.",
         example: "let x = torch.zeros([1]);\nprint(x.data_ptr() == x.view([1, 1]).data_ptr());",
-        call: |args| Ok(Dynamic::from_int(args.tensor(0)?.data_ptr() as i64)),
+        call: |args| {
+            let tensor = args.tensor(0)?;
+            Ok(Dynamic::from_int(shim::data_address(&tensor)?))
+        },
     },
     Function {
         schema: "Tensor.is_same(Tensor self, Tensor other) -> bool",

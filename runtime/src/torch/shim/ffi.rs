@@ -93,6 +93,7 @@ unsafe extern "C" {
     pub(super) fn fb_set_data(t: *mut C_tensor, data: *const C_tensor) -> i32;
     pub(super) fn fb_set_grad(t: *mut C_tensor, grad: *const C_tensor) -> i32;
     pub(super) fn fb_item(t: *const C_tensor, out: *mut Value) -> i32;
+    pub(super) fn fb_data_address(t: *const C_tensor, out: *mut i64) -> i32;
     pub(super) fn fb_data(t: *const C_tensor, out: *mut *const c_void) -> i32;
     pub(super) fn fb_backward(
         roots: *const *mut C_tensor,

@@ -32,8 +32,8 @@ pub use process::{
 pub(crate) use process::{set_default_dtype, set_threads, use_small_blocks};
 pub use tensors::{bytes, grad_fn_name};
 pub(crate) use tensors::{
-    device, dim, dtype, identity, is_leaf, is_nested, item, layout, output_nr, retains_grad, same,
-    set_data, set_grad, sizes, strides, version,
+    data_address, device, dim, dtype, identity, is_leaf, is_nested, item, layout, output_nr,
+    retains_grad, same, set_data, set_grad, sizes, strides, version,
 };
 
 /// Turns a status of the shim into an error with libtorch's message.

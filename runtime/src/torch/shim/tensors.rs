@@ -122,6 +122,17 @@ pub(crate) fn item(tensor: &tch::Tensor) -> Result<Output> {
     }
 }
 
+/// The address of the first element.
+///
+/// # Errors
+/// Where a layout has no storage.
+pub(crate) fn data_address(tensor: &tch::Tensor) -> Result<i64> {
+    let mut address = 0;
+    // SAFETY: the tensor is live; `address` has room for one number.
+    check(unsafe { ffi::fb_data_address(tensor.as_ptr(), &mut address) })?;
+    Ok(address)
+}
+
 /// A copy of the elements of a tensor, as raw bytes in row-major order (native endian).
 pub fn bytes(tensor: &tch::Tensor) -> Result<Vec<u8>> {
     let tensor = tensor.f_detach()?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
