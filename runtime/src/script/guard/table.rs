@@ -99,8 +99,11 @@ fn shapes(name: &str) -> Option<&'static [Need]> {
         "_weight_norm_interface_backward" => {
             &[Elements("saved_v"), SameShape(&["grad_w", "saved_v"])]
         }
+        // What does not update statistics reads them.
+        "_batch_norm_no_update" => {
+            &[Given("running_mean"), Given("running_var"), Elements("input"), That(views::channels)]
+        }
         "native_batch_norm"
-        | "_batch_norm_no_update"
         | "_batch_norm_with_update"
         | "_batch_norm_with_update_functional"
         | "_native_batch_norm_legit"

@@ -185,7 +185,7 @@ pub(crate) const CLASSES: &[Class] = &[
         doc: "x / (1 + |x|).",
         example: "nn.Softsign()(torch.tensor([-1.0, 0.2]))",
         forward: Forward::Native(|call| {
-            call.unary(|input| input.f_div(&input.f_abs()?.f_add_scalar(1)?))
+            call.unary(|input| input.f_div(&input.f_abs()?.f_add(&tch::Tensor::from(1i64))?))
         }),
         ..Class::LAYER
     },
