@@ -15,10 +15,11 @@ fn main() {
         .flag("-D_GLIBCXX_USE_CXX11_ABI=1")
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
-        .file("src/torch/shim.cpp")
+        .files(["src/torch/shim.cpp", "src/torch/shim_process.cpp"])
         .compile("flambeau_shim");
-    println!("cargo:rerun-if-changed=src/torch/shim.cpp");
-    println!("cargo:rerun-if-changed=src/torch/shim.h");
+    for file in ["shim.cpp", "shim_process.cpp", "shim.h", "guard.h"] {
+        println!("cargo:rerun-if-changed=src/torch/{file}");
+    }
     println!("cargo:rustc-link-search=native={}", lib.display());
     for library in ["torch_cpu", "torch", "c10"] {
         println!("cargo:rustc-link-lib={library}");

@@ -18,8 +18,8 @@ const UNSAFE: &[&str] = &[
 
 /// Files that are longer than the others may be, and how long; these figures only ever shrink.
 const LONG: &[(&str, usize)] = &[
-    // The whole border to libtorch in one translation unit.
-    ("runtime/src/torch/shim.cpp", 850),
+    // Operators, tensors and the graph share the conversion of values.
+    ("runtime/src/torch/shim.cpp", 620),
 ];
 
 /// This file, which names what it looks for.

@@ -58,7 +58,7 @@ fn represent(tensor: &tch::Tensor, options: &PrintOptions) -> Result<String> {
         return Err(Error::value("the tensor is undefined"));
     }
     let sizes = shim::sizes(tensor);
-    if sizes.len() != shim::dim(tensor) {
+    if shim::is_nested(tensor) {
         return nested(tensor, options);
     }
     let (dtype, device) = (shim::dtype(tensor), shim::device(tensor));

@@ -92,7 +92,7 @@ const PATTERNS: &[(&[&str], Kind)] = &[
         ],
         Kind::Type,
     ),
-    (&["division or modulo by zero"], Kind::Arithmetic),
+    (&["ZeroDivisionError"], Kind::Arithmetic),
     (&["not implemented", "Could not run"], Kind::NotImplemented),
     (&["must be non-negative", "negative dimension"], Kind::Value),
 ];

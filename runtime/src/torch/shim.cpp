@@ -1,5 +1,6 @@
 // The C shim over libtorch: finds operators, dumps their schemas, calls them boxed, and reaches the
-// few things that tch does not (hooks, custom autograd nodes, grad modes, generators, allocators).
+// few things that tch does not (hooks, custom autograd nodes, grad modes). What belongs to the whole
+// process stands in shim_process.cpp.
 //
 // Ownership: tensors that come in are borrowed `at::Tensor*`; tensors that go out are new
 // `at::Tensor*` that the caller frees (tch does, by `at_free`). Lists and strings that go out are
@@ -7,97 +8,29 @@
 // Errors: no C++ exception crosses into Rust. Every entry that can throw returns a status and keeps
 // the message, without C++ frames, in a thread-local that `fb_message` reads.
 
+#include "guard.h"
 #include "shim.h"
 
 #include <ATen/ATen.h>
 #include <ATen/NestedTensorImpl.h>
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <ATen/ScalarOps.h>
 #include <ATen/core/dispatch/Dispatcher.h>
-#include <c10/core/CPUAllocator.h>
-#include <c10/core/CachingDeviceAllocator.h>
-#include <c10/core/DefaultDtype.h>
 #include <c10/core/InferenceMode.h>
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/csrc/autograd/anomaly_mode.h>
 #include <torch/csrc/autograd/variable.h>
 
-#include <dlfcn.h>
-
-#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <string>
 
-extern "C" {
-void* mi_malloc_aligned(size_t size, size_t alignment);
-void mi_free(void* block);
-bool mi_is_in_heap_region(const void* block);
-}
-
-namespace {
-
 thread_local std::string message;
 
-// Thrown through libtorch when a callback into Rust failed; the error itself waits in Rust.
-struct CallbackError : std::exception {
-  const char* what() const noexcept override { return "a callback failed"; }
-};
-
-struct LimitError : std::exception {
-  std::string text;
-  explicit LimitError(std::string t) : text(std::move(t)) {}
-  const char* what() const noexcept override { return text.c_str(); }
-};
-
-template <class F>
-int32_t guarded(F&& run) {
-  try {
-    run();
-    return FB_OK;
-  } catch (const CallbackError&) {
-    message = "a callback failed";
-    return FB_CALLBACK_ERROR;
-  } catch (const LimitError& e) {
-    message = e.what();
-    return FB_LIMIT_ERROR;
-  } catch (const c10::IndexError& e) {
-    message = e.what_without_backtrace();
-    return FB_INDEX_ERROR;
-  } catch (const c10::ValueError& e) {
-    message = e.what_without_backtrace();
-    return FB_VALUE_ERROR;
-  } catch (const c10::TypeError& e) {
-    message = e.what_without_backtrace();
-    return FB_TYPE_ERROR;
-  } catch (const c10::NotImplementedError& e) {
-    message = e.what_without_backtrace();
-    return FB_NOT_IMPLEMENTED;
-  } catch (const c10::OutOfMemoryError& e) {
-    message = e.what_without_backtrace();
-    return FB_OUT_OF_MEMORY;
-  } catch (const c10::LinAlgError& e) {
-    message = e.what_without_backtrace();
-    return FB_LINALG_ERROR;
-  } catch (const c10::Error& e) {
-    message = e.what_without_backtrace();
-    return FB_ERROR;
-  } catch (const std::bad_alloc&) {
-    message = "not enough memory";
-    return FB_OUT_OF_MEMORY;
-  } catch (const std::exception& e) {
-    message = e.what();
-    return FB_ERROR;
-  } catch (...) {
-    message = "an unknown C++ exception";
-    return FB_ERROR;
-  }
-}
+namespace {
 
 double as_double(int64_t bits) {
   double d;
@@ -334,87 +267,6 @@ struct ScriptNode : torch::autograd::Node {
   std::string name() const override { return label; }
   ~ScriptNode() override { drop(data); }
 };
-
-// Small blocks of CPU tensors from mimalloc: libtorch's own allocator asks posix_memalign, which costs
-// more than a small operator's arithmetic. Larger blocks stay with libtorch. (torch's memory profiler
-// does not see the small ones.)
-struct SmallBlockAllocator final : at::Allocator {
-  static constexpr size_t largest = 16384;
-  static constexpr size_t alignment = 64;  // c10::gAlignment: what vectorised kernels expect
-  at::Allocator* inner = nullptr;
-
-  static void release(void* block) { mi_free(block); }
-
-  // What raw_allocate gave, of either kind: oneDNN's scratch memory for convolutions goes this way.
-  static void release_any(void* block) {
-    static auto release_large = c10::GetDefaultCPUAllocator()->raw_deleter();
-    if (mi_is_in_heap_region(block)) {
-      mi_free(block);
-    } else {
-      release_large(block);
-    }
-  }
-
-  at::DataPtr allocate(size_t n) override {
-    if (n == 0 || n > largest) return inner->allocate(n);
-    auto block = mi_malloc_aligned(n, alignment);
-    if (!block) return inner->allocate(n);
-    return at::DataPtr(block, block, &release, at::Device(at::kCPU));
-  }
-
-  at::DeleterFnPtr raw_deleter() const override { return &release_any; }
-  void copy_data(void* dest, const void* src, std::size_t count) const override { inner->copy_data(dest, src, count); }
-};
-
-// Counts what tensors on the CPU hold, and refuses beyond a limit. Each block has a header that holds
-// its size, so that one deleter serves all: raw_allocate asks for that.
-struct CountingAllocator final : at::Allocator {
-  static constexpr size_t header = 64;  // keeps the alignment of what follows
-  at::Allocator* inner = nullptr;
-  std::atomic<int64_t> used{0};
-  std::atomic<int64_t> peak{0};
-  std::atomic<int64_t> limit{INT64_MAX};
-
-  static void release(void* data);
-
-  at::DataPtr allocate(size_t n) override {
-    auto bytes = static_cast<int64_t>(n);
-    auto now = used += bytes;
-    if (now > limit || bytes < 0) {
-      used -= bytes;
-      throw LimitError(
-          "tensors would hold " + std::to_string(now) + " bytes, the limit is " + std::to_string(limit.load()));
-    }
-    auto high = peak.load();
-    while (now > high && !peak.compare_exchange_weak(high, now)) {
-    }
-    try {
-      auto block = static_cast<char*>(inner->raw_allocate(n + header));
-      std::memcpy(block, &bytes, sizeof bytes);
-      return at::DataPtr(block + header, block + header, &release, at::Device(at::kCPU));
-    } catch (...) {
-      used -= bytes;
-      throw;
-    }
-  }
-
-  at::DeleterFnPtr raw_deleter() const override { return &release; }
-  void copy_data(void* dest, const void* src, std::size_t count) const override { inner->copy_data(dest, src, count); }
-};
-
-CountingAllocator& counting() {
-  static auto* allocator = new CountingAllocator();
-  return *allocator;
-}
-
-void CountingAllocator::release(void* data) {
-  if (!data) return;
-  auto block = static_cast<char*>(data) - header;
-  int64_t bytes;
-  std::memcpy(&bytes, block, sizeof bytes);
-  counting().used -= bytes;
-  counting().inner->raw_deallocate(block);
-}
 
 }  // namespace
 
@@ -758,107 +610,5 @@ void fb_inference_leave(void* guard) { delete static_cast<c10::InferenceMode*>(g
 bool fb_inference_enabled() { return c10::InferenceMode::is_enabled(); }
 bool fb_anomaly_enabled() { return torch::autograd::AnomalyMode::is_enabled(); }
 void fb_set_anomaly(bool on) { torch::autograd::AnomalyMode::set_enabled(on, true); }
-
-// ---- defaults, random numbers, devices, memory ----
-
-int32_t fb_default_dtype() { return static_cast<int32_t>(c10::get_default_dtype_as_scalartype()); }
-int32_t fb_set_default_dtype(int32_t dtype) {
-  return guarded([&] { c10::set_default_dtype(c10::scalarTypeToTypeMeta(static_cast<c10::ScalarType>(dtype))); });
-}
-const char* fb_library() {
-  // A function that only libtorch_cpu defines.
-  static const std::string path = [] {
-    Dl_info info;
-    bool found = dladdr(reinterpret_cast<void*>(&at::detail::getDefaultCPUGenerator), &info) != 0;
-    return std::string(found && info.dli_fname ? info.dli_fname : "");
-  }();
-  return path.c_str();
-}
-int32_t fb_set_threads(int32_t within, int32_t between) {
-  return guarded([&] {
-    if (within > 0) at::set_num_threads(within);
-    if (between > 0) at::set_num_interop_threads(between);
-  });
-}
-int32_t fb_manual_seed(uint64_t seed) {
-  return guarded([&] { at::manual_seed(seed); });
-}
-int32_t fb_generator(int8_t kind, int8_t index, void** out) {
-  return guarded([&] {
-    c10::Device device(static_cast<c10::DeviceType>(kind), index);
-    if (device.is_cpu()) {
-      *out = new at::Generator(at::detail::createCPUGenerator());
-    } else {
-      *out = new at::Generator(at::globalContext().getAcceleratorHooksInterface(device.type()).getNewGenerator(index < 0 ? 0 : index));
-    }
-  });
-}
-int32_t fb_default_generator(int8_t kind, int8_t index, void** out) {
-  return guarded([&] {
-    *out = new at::Generator(at::globalContext().defaultGenerator(c10::Device(static_cast<c10::DeviceType>(kind), index)));
-  });
-}
-void* fb_generator_clone(const at::Generator* g) { return new at::Generator(*g); }
-void fb_generator_free(at::Generator* g) { delete g; }
-int32_t fb_generator_seed(at::Generator* g, uint64_t seed) {
-  return guarded([&] {
-    std::lock_guard<std::mutex> lock(g->mutex());
-    g->set_current_seed(seed);
-  });
-}
-uint64_t fb_generator_initial_seed(const at::Generator* g) { return g->current_seed(); }
-int32_t fb_generator_state(const at::Generator* g, at::Tensor** out) {
-  return guarded([&] { *out = new at::Tensor(g->get_state()); });
-}
-int32_t fb_generator_set_state(at::Generator* g, const at::Tensor* state) {
-  return guarded([&] { g->set_state(*state); });
-}
-void fb_generator_device(const at::Generator* g, int8_t* kind, int8_t* index) {
-  *kind = static_cast<int8_t>(g->device().type());
-  *index = static_cast<int8_t>(g->device().index());
-}
-
-bool fb_cuda_built() { return at::globalContext().hasCUDA(); }
-
-// Bytes on a CUDA device: allocated now, its peak, reserved now, its peak.
-int32_t fb_cuda_memory(int8_t index, int64_t* out) {
-  return guarded([&] {
-    auto stats = at::getDeviceAllocator(c10::DeviceType::CUDA)->getDeviceStats(index);
-    const auto all = 0;
-    out[0] = stats.allocated_bytes[all].current;
-    out[1] = stats.allocated_bytes[all].peak;
-    out[2] = stats.reserved_bytes[all].current;
-    out[3] = stats.reserved_bytes[all].peak;
-  });
-}
-int32_t fb_cuda_empty_cache() {
-  return guarded([&] { at::getDeviceAllocator(c10::DeviceType::CUDA)->emptyCache(); });
-}
-int32_t fb_cuda_reset_peak(int8_t index) {
-  return guarded([&] { at::getDeviceAllocator(c10::DeviceType::CUDA)->resetPeakStats(index); });
-}
-
-// Serves small CPU tensors from mimalloc, from the first call on.
-void fb_small_blocks() {
-  static auto* allocator = [] {
-    auto made = new SmallBlockAllocator();
-    made->inner = c10::GetCPUAllocator();
-    c10::SetCPUAllocator(made, 150);
-    return made;
-  }();
-  (void)allocator;
-}
-
-// From the first call on, counts the bytes of CPU tensors; a negative limit only counts.
-void fb_memory_limit(int64_t bytes) {
-  auto& allocator = counting();
-  allocator.limit = bytes < 0 ? INT64_MAX : bytes;
-  if (!allocator.inner) {
-    allocator.inner = c10::GetCPUAllocator();
-    c10::SetCPUAllocator(&allocator, 200);
-  }
-}
-int64_t fb_memory_used() { return counting().used; }
-int64_t fb_memory_peak() { return counting().peak; }
 
 }  // extern "C"

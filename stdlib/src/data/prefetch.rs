@@ -164,6 +164,17 @@ mod tests {
         })
     }
 
+    /// Waits until so many threads have given themselves their name.
+    fn wait_for_threads(n: usize) {
+        for _ in 0..1000 {
+            if threads() == n {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!(threads(), n);
+    }
+
     fn rows(n: i64) -> Native {
         let x = tch::Tensor::f_arange(n, (tch::Kind::Int64, tch::Device::Cpu)).expect("numbers");
         Native::Tensors(vec![x])
@@ -185,7 +196,7 @@ mod tests {
         let started = Instant::now();
         let mut some = Prefetch::new(&rows(1000), order(1000, 10), 4, 2).expect("threads");
         assert!(some.next().is_some());
-        assert_eq!(threads(), 4);
+        wait_for_threads(4);
         drop(some);
         assert_eq!(threads(), 0);
         assert!(started.elapsed() < Duration::from_secs(5));

@@ -42,9 +42,12 @@ pub(super) fn description(name: &str) -> Option<String> {
 
 fn read_all(folder: &Path) -> HashMap<String, String> {
     let mut all = HashMap::new();
+    let mut shared = HashMap::new();
     for (file, namespace) in FILES {
         let Ok(code) = std::fs::read_to_string(folder.join(file)) else { continue };
-        for (target, text) in docstrings(&code) {
+        // The later files use parts of the first.
+        shared.extend(shared_parts(&code));
+        for (target, text) in docstrings(&code, &shared) {
             let short = target.rsplit('.').next().unwrap_or(&target);
             let short =
                 PREFIXES.iter().find_map(|prefix| short.strip_prefix(prefix)).unwrap_or(short);
@@ -55,8 +58,7 @@ fn read_all(folder: &Path) -> HashMap<String, String> {
 }
 
 /// The targets and texts of all `add_docstr(target, """text""")`.
-fn docstrings(code: &str) -> Vec<(String, String)> {
-    let shared = shared_parts(code);
+fn docstrings(code: &str, shared: &HashMap<String, String>) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut rest = code;
     while let Some(at) = rest.find("add_docstr") {
@@ -72,7 +74,7 @@ fn docstrings(code: &str) -> Vec<(String, String)> {
             tail = end;
         }
         if tail.trim_start().starts_with(".format(") {
-            text = filled(&text, &shared);
+            text = filled(&text, shared);
         }
         rest = tail;
         found.push((target.trim().trim_matches('"').to_owned(), text));
@@ -204,7 +206,7 @@ mod tests {
     #[test]
     fn calls_are_read_with_their_shared_parts() {
         let code = "common = parse_kwargs(\n    \"\"\"\n    input (Tensor): the input.\n    dim (int): the\n        dimension.\n\"\"\"\n)\nadd_docstr(\n    torch.sum,\n    r\"\"\"\nsum(input) -> Tensor\n\nAdds :attr:`x` to ``{{}}``.\n\nArgs:\n    {input}\n    {dim}\n\nExample::\n\n    >>> 1\n\"\"\".format(**common),\n)\nadd_docstr_all(\"abs\", r\"\"\"\nabs() -> Tensor\n\nSee :func:`torch.abs`\n\"\"\")";
-        let found = docstrings(code);
+        let found = docstrings(code, &shared_parts(code));
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].0, "torch.sum");
         assert_eq!(
@@ -217,9 +219,9 @@ mod tests {
 
     #[test]
     fn what_is_no_docstring_is_left_alone() {
-        assert!(docstrings("add_docstr(").is_empty());
-        assert!(docstrings("add_docstr(x, y)").is_empty());
-        assert!(docstrings("add_docstr(x, \"\"\"never ends").is_empty());
+        for code in ["add_docstr(", "add_docstr(x, y)", "add_docstr(x, \"\"\"never ends"] {
+            assert!(docstrings(code, &HashMap::new()).is_empty());
+        }
     }
 
     #[test]
