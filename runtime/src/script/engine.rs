@@ -56,9 +56,6 @@ pub(crate) fn new(state: &Rc<State>) -> Engine {
     engine.set_max_expr_depths(256, 256);
     engine.set_max_call_levels(state.limits.call_levels());
     engine.set_fast_operators(true);
-    if let Some(operations) = state.limits.operations {
-        engine.set_max_operations(operations);
-    }
     if state.limits.memory.is_some() {
         // One value cannot outgrow the limit between two checks.
         let bytes = state.limits.memory.unwrap_or(0) as usize;
@@ -375,11 +372,17 @@ fn hooks(engine: &mut Engine, state: &Rc<State>) {
         }
     });
     let held = state.clone();
+    // Counted here and not by Rhai, whose counts begin anew in closures that hooks call.
+    let counts = state.limits.operations.is_some();
     engine.on_progress(move |operations| {
-        if held.stop_requested() || (operations & 0x3ff == 0 && held.check_due()) {
-            return held.check().err().map(|error| Dynamic::from(errors::Stop(error)));
+        let mut outcome = Ok(());
+        if counts {
+            outcome = held.count_operation();
         }
-        None
+        if held.stop_requested() || (operations & 0x3ff == 0 && held.check_due()) {
+            outcome = outcome.and_then(|()| held.check());
+        }
+        outcome.err().map(|error| Dynamic::from(errors::Stop(error)))
     });
 }
 

@@ -19,6 +19,9 @@ pub(crate) fn to_rhai(mut error: Error, position: Position) -> Box<EvalAltResult
     match error.kind {
         // Not catchable: a script must not swallow Ctrl-C or a limit.
         Kind::Interrupt | Kind::Limit => {
+            if let Some(state) = context::active_state() {
+                state.stop_with(error.clone());
+            }
             Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(Stop(error)), position))
         }
         Kind::Thrown => {
@@ -146,14 +149,15 @@ pub(crate) fn convert(error: &EvalAltResult) -> Error {
         E::ErrorNonPureMethodCallOnConstant(name, _) => {
             Error::new(Kind::Type, format!("{name} would change a constant"))
         }
-        E::ErrorTooManyOperations(_) => match context::active_state() {
-            Some(state) => state.limits.operations_error(),
-            None => Error::new(Kind::Limit, "too many operations"),
-        },
+        E::ErrorTooManyOperations(_) => Error::new(Kind::Limit, "too many operations"),
         E::ErrorStackOverflow(_) => {
             Error::new(Kind::Limit, "calls are nested too deep").help("is a recursion endless?")
         }
-        E::ErrorDataTooLarge(what, _) => Error::new(Kind::Limit, format!("{what} is too large")),
+        E::ErrorDataTooLarge(what, _) => match context::active_state() {
+            // Only a limit of memory limits single values.
+            Some(state) if state.limits.memory.is_some() => state.limits.memory_error(),
+            _ => Error::new(Kind::Limit, format!("{what} is too large")),
+        },
         E::ErrorTooManyModules(_) => Error::new(Kind::Limit, "too many modules"),
         E::ErrorTooManyVariables(_) => Error::new(Kind::Limit, "too many variables"),
         E::ErrorDataRace(name, _) => Error::new(Kind::Runtime, format!("{name} is already in use"))

@@ -151,7 +151,17 @@ impl Session {
         self.state.begin();
         let Session { engine, state, scope, .. } = self;
         let outcome = context::enter(engine, state, || execute(engine, scope, &ast));
-        outcome.map_err(|error| Box::new(self.report(&error, source)))
+        // Why it was stopped is told also where a script caught that.
+        let stopped = self.state.end();
+        match (outcome, stopped) {
+            (Err(error), Some(_)) if !error.is_catchable() => {
+                Err(Box::new(self.report(&error, source)))
+            }
+            (_, Some(why)) => {
+                Err(Box::new(self.report(&errors::to_rhai(why, Position::NONE), source)))
+            }
+            (outcome, None) => outcome.map_err(|error| Box::new(self.report(&error, source))),
+        }
     }
 
     /// Registers what a cell mentions, and its functions and closures, which can then be called after it
@@ -198,15 +208,9 @@ impl Session {
                 Some((text.clone(), desugared.original(position)))
             })
         });
-        match errors::innermost(raised) {
-            EvalAltResult::ErrorTooManyOperations(_) => {
-                report.error = self.state.limits.operations_error();
-            }
-            EvalAltResult::ErrorParsing(kind, _) => {
-                let Report { text, line, column, .. } = &report;
-                report.error.help = hints::syntax(&self.engine, kind, text, *line, *column);
-            }
-            _ => {}
+        if let EvalAltResult::ErrorParsing(kind, _) = errors::innermost(raised) {
+            let Report { text, line, column, .. } = &report;
+            report.error.help = hints::syntax(&self.engine, kind, text, *line, *column);
         }
         report
     }

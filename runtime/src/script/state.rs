@@ -64,6 +64,10 @@ pub struct State {
     pub permissions: Permissions,
     pub(crate) limits: Limits,
     stop: Arc<AtomicU8>,
+    /// Why the evaluation stops. Once it does, it does whatever a script catches on the way.
+    stopped: RefCell<Option<Error>>,
+    /// Operations of the evaluation so far, counted where they are limited.
+    operations: Cell<u64>,
     deadline: Cell<Option<Instant>>,
     /// How tensors are printed.
     pub print_options: RefCell<PrintOptions>,
@@ -118,6 +122,8 @@ impl State {
             permissions,
             limits,
             stop: Arc::new(AtomicU8::new(0)),
+            stopped: RefCell::default(),
+            operations: Cell::new(0),
             deadline: Cell::new(None),
             print_options: RefCell::default(),
             write_backs: WriteBacks::default(),
@@ -304,6 +310,7 @@ impl State {
 
     /// Starts the clock of an evaluation.
     pub(crate) fn begin(&self) {
+        self.operations.set(0);
         self.deadline.set(
             self.limits
                 .seconds
@@ -324,18 +331,48 @@ impl State {
     /// An error when the user pressed Ctrl-C or a limit was reached.
     pub(crate) fn check(&self) -> Result<()> {
         if self.stop_requested() {
-            self.stop.store(0, Ordering::SeqCst);
-            return Err(Error::new(Kind::Interrupt, "interrupted"));
+            let why = self.stopped.borrow().clone();
+            return Err(
+                why.unwrap_or_else(|| self.stop_with(Error::new(Kind::Interrupt, "interrupted")))
+            );
         }
         if self.time_is_up() {
-            return Err(self.limits.time_error());
+            return Err(self.stop_with(self.limits.time_error()));
         }
         if let Some(limit) = self.limits.memory
             && crate::memory::used() > limit
         {
-            return Err(self.limits.memory_error());
+            return Err(self.stop_with(self.limits.memory_error()));
         }
         Ok(())
+    }
+
+    /// Counts an operation.
+    ///
+    /// # Errors
+    /// A `LimitError` behind the last one that is allowed.
+    pub(crate) fn count_operation(&self) -> Result<()> {
+        let Some(limit) = self.limits.operations else { return Ok(()) };
+        let count = self.operations.get() + 1;
+        self.operations.set(count);
+        if count > limit { Err(self.stop_with(self.limits.operations_error())) } else { Ok(()) }
+    }
+
+    /// Stops the evaluation for good: Rhai's own functions that call closures, such as `map`, hand on what
+    /// these raise in a form that a script could catch.
+    pub(crate) fn stop_with(&self, error: Error) -> Error {
+        self.stopped.borrow_mut().get_or_insert_with(|| error.clone());
+        self.stop.store(1, Ordering::SeqCst);
+        error
+    }
+
+    /// Ends the evaluation: why it was stopped, if it was.
+    pub(crate) fn end(&self) -> Option<Error> {
+        let why = self.stopped.borrow_mut().take();
+        if why.is_some() {
+            self.stop.store(0, Ordering::SeqCst);
+        }
+        why
     }
 }
 

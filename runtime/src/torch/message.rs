@@ -126,6 +126,7 @@ pub(crate) fn error(status: i32, text: &str) -> Error {
             Error::new(Kind::Device, "no CUDA device: there is no NVIDIA driver on this machine")
                 .help("use device \"cpu\", or test torch.cuda.is_available() first")
         }
+        Kind::Limit => error.help("raise the limit with --max-memory"),
         Kind::Device => error.help("move tensors with x.to(device)"),
         _ => error,
     }

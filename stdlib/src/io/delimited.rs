@@ -92,7 +92,7 @@ impl Rows {
         let mut plain = BufReader::with_capacity(1 << 16, file);
         let start = plain.fill_buf().map_err(|error| files::explain(path, &error))?;
         if start.is_empty() {
-            return Err(Error::value(format!("{}: the file is empty", path.display())));
+            return Err(Error::io(path, "the file is empty"));
         }
         let source: Box<dyn BufRead> = if start.starts_with(&[0x1f, 0x8b]) {
             Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(plain)))

@@ -60,7 +60,7 @@ impl Module {
     ///
     /// # Errors
     /// A `KeyError` that lists missing and unexpected names (with `strict`), a `ShapeError` that
-    /// lists what does not fit; the module is then unchanged.
+    /// lists what does not fit, a `TypeError` for what is no tensor; the module is then unchanged.
     pub fn load_state_dict(
         &self,
         dict: &StateDict,
@@ -70,6 +70,7 @@ impl Module {
         let places = places(self);
         let mut found = Incompatible::default();
         let mut misfits = Vec::new();
+        let mut is_of_type = true;
         let mut loads = Vec::new();
         for (name, place) in &places {
             let Some(value) = dict.get(name) else {
@@ -77,6 +78,7 @@ impl Module {
                 continue;
             };
             let Some(source) = convert::tensor(&value) else {
+                is_of_type = false;
                 misfits.push(format!(
                     "While copying the parameter named \"{name}\", expected a Tensor but received {}",
                     convert::type_name(&value)
@@ -118,7 +120,11 @@ impl Module {
             let names = quoted(&found.unexpected_keys);
             problems.push(format!("Unexpected key(s) in state_dict: {names}."));
         }
-        let kind = if problems.is_empty() { Kind::Shape } else { Kind::Key };
+        let kind = match (problems.is_empty(), is_of_type) {
+            (false, _) => Kind::Key,
+            (true, false) => Kind::Type,
+            (true, true) => Kind::Shape,
+        };
         problems.extend(misfits);
         if !problems.is_empty() {
             return Err(Error::new(

@@ -112,14 +112,27 @@ pub(crate) fn load_state_dict(optimizer: &Optimizer, dict: &Map) -> Result<()> {
             .map(|(name, value)| (name.to_string(), value.clone()))
             .collect();
         for (name, value) in optimizer.0.defaults.iter() {
+            if let Some(saved) = map.get(name).filter(|saved| !is_like(value, saved)) {
+                return Err(Error::type_(format!(
+                    "'{name}' of a parameter group is {} in the state dict, and {} in the optimizer",
+                    convert::type_name(saved),
+                    convert::type_name(value)
+                )));
+            }
             values.set_default(name, value);
         }
         let mut states = Vec::with_capacity(numbers.len());
         for (param, number) in data.params.iter().zip(numbers) {
             states.push(match (&optimizer.0.method, state.get(number.to_string().as_str())) {
                 (Method::Lists(algorithm), Some(saved)) => {
-                    let saved = saved.read_lock::<Map>().map(|map| map.clone());
-                    param_state(param, &saved.unwrap_or_default(), algorithm.slots())?
+                    let saved =
+                        saved.read_lock::<Map>().map(|map| map.clone()).ok_or_else(|| {
+                            Error::type_("the state of a parameter must be a map").help(format!(
+                                "that of parameter {number} is {}",
+                                convert::type_name(saved)
+                            ))
+                        })?;
+                    param_state(param, &saved, algorithm.slots())?
                 }
                 _ => ParamState::default(),
             });
@@ -137,6 +150,21 @@ pub(crate) fn load_state_dict(optimizer: &Optimizer, dict: &Map) -> Result<()> {
         memory.unprepare();
     }
     Ok(())
+}
+
+/// Whether a saved setting is of the kind that the optimizer has; `()` may stand for anything.
+fn is_like(own: &Dynamic, saved: &Dynamic) -> bool {
+    if own.is_unit() || saved.is_unit() {
+        return true;
+    }
+    if own.is_bool() || own.is_string() {
+        return own.is_bool() == saved.is_bool() && own.is_string() == saved.is_string();
+    }
+    match (convert::floats(own), own.is_array()) {
+        // Such as betas.
+        (Some(own), true) => convert::floats(saved).is_some_and(|saved| saved.len() == own.len()),
+        _ => !saved.is_bool() && number(saved).is_some(),
+    }
 }
 
 /// The state of one parameter, copied to its dtype and device.
