@@ -14,13 +14,14 @@ const ENDLESS: &[&str] = &[
     "try { eval(\"loop {}\"); } catch (e) { print(\"caught\"); }",
     "let x = torch.ones([4]); loop { x = x * 1.0; }",
     "let d = data.Dataset(10000000, |i| torch.zeros([2])); \
-     try { for b in data.DataLoader(d, batch_size: 10000000) { } } catch (e) { print(\"caught\"); }",
+     try { for b in data.DataLoader(d, batch_size: 10000000) { print(b); } } catch (e) { print(\"caught\"); }",
     "let w = torch.ones([2], requires_grad: true); w.register_hook(|g| { loop {} }); \
      try { w.sum().backward(); } catch (e) { print(\"caught\"); }",
     "let net = nn.Module(#{forward: |x| { loop {} }}); \
      try { net(torch.ones([1])); } catch (e) { print(\"caught\"); }",
     "for i in 0..9223372036854775807 { let x = i; }",
-    "try { import \"endless\" as m; } catch (e) { print(\"caught\"); }",
+    // Rhai drops a `try` in which nothing is called.
+    "try { import \"endless\" as m; print(m::i); } catch (e) { print(\"caught\"); }",
 ];
 
 fn check(options: &[&str], code: &str, says: &str) {
@@ -61,14 +62,13 @@ const HUNGRY: &[&str] = &[
     "let all = []; loop { let s = \"\"; s.pad(100000, 'x'); all.push(s + all.len()); }",
     "let b = blob(1000000000);",
     "let s = \"\"; s.pad(1000000000, 'x');",
-    "let x = torch.arange(5000000).tolist();",
+    "let x = torch.arange(50000000).tolist();",
     "let x = torch.zeros([20000000], dtype: torch.uint8).tolist();",
     "let s = \"x\"; loop { s = `${s}${s}`; }",
     "let a = [1]; loop { a += a; }",
     "let a = []; loop { a = [a, a, a]; }",
     "fn f(x) { [x, x, x].map(|y| y) } let a = [0]; loop { a = [f(a), f(a)]; }",
     "let x = torch.ones([1000]); let y = x; loop { y = torch.cat([y, y]); }",
-    "let s = json.stringify((0..3000000).to_array());",
 ];
 
 #[test]
