@@ -15,9 +15,9 @@ fn main() {
         .flag("-D_GLIBCXX_USE_CXX11_ABI=1")
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
-        .files(["src/torch/shim.cpp", "src/torch/shim_process.cpp"])
+        .files(["src/torch/shim.cpp", "src/torch/shim_process.cpp", "src/torch/shim_python.cpp"])
         .compile("flambeau_shim");
-    for file in ["shim.cpp", "shim_process.cpp", "shim.h", "guard.h"] {
+    for file in ["shim.cpp", "shim_process.cpp", "shim_python.cpp", "shim.h", "guard.h"] {
         println!("cargo:rerun-if-changed=src/torch/{file}");
     }
     println!("cargo:rustc-link-search=native={}", lib.display());

@@ -29,6 +29,14 @@ pub fn can_open(name: &str) -> bool {
     library.map(std::mem::forget).is_ok()
 }
 
+/// Opens libpython: the engine library refers to its names. No interpreter starts by that.
+///
+/// # Errors
+/// What the loader says.
+pub fn open_python(library: &Path) -> Result<(), Problem> {
+    open_global(library, |path, cause| Problem::Python { path, cause })
+}
+
 /// Opens libtorch for the engine library, which is opened after it and names it without a folder.
 ///
 /// `libtorch.so` itself is an empty shell that would pull in the CUDA libraries; it stays closed.
@@ -36,23 +44,24 @@ pub fn can_open(name: &str) -> bool {
 /// # Errors
 /// What the loader says.
 pub fn open_torch(lib: &Path, cuda: bool) -> Result<(), Problem> {
-    open_global(&lib.join("libtorch_cpu.so"))?;
+    let problem = |path, cause| Problem::Torch { path, cause };
+    open_global(&lib.join("libtorch_cpu.so"), problem)?;
     let with_cuda = lib.join("libtorch_cuda.so");
     if cuda && with_cuda.is_file() {
-        open_global(&with_cuda)?;
+        open_global(&with_cuda, problem)?;
     }
     Ok(())
 }
 
 /// Opens a library for good, with its symbols visible to those opened later.
-fn open_global(path: &Path) -> Result<(), Problem> {
+fn open_global(path: &Path, problem: fn(PathBuf, String) -> Problem) -> Result<(), Problem> {
     // SAFETY: see the module's soundness note.
     match unsafe { Library::open(Some(path), RTLD_LAZY | RTLD_GLOBAL) } {
         Ok(library) => {
             std::mem::forget(library);
             Ok(())
         }
-        Err(error) => Err(Problem::Torch { path: path.to_owned(), cause: one_line(&error) }),
+        Err(error) => Err(problem(path.to_owned(), one_line(&error))),
     }
 }
 

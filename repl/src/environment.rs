@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flambeau_protocol::TORCH_VERSION;
 
+use crate::extension;
 use crate::problem::Problem;
 use crate::python::{Python, Torch, is_wanted, new_environment};
 
@@ -140,6 +141,9 @@ fn beside(folder: &Path, place: &'static str, attempts: &mut Vec<Attempt>) -> Op
 
 /// The folder of the running program, links resolved.
 pub fn program_dir() -> Option<PathBuf> {
+    if let Some(library) = extension::library() {
+        return library.parent().map(Path::to_owned);
+    }
     let program = std::env::current_exe().ok()?.canonicalize().ok()?;
     program.parent().map(Path::to_owned)
 }

@@ -44,6 +44,10 @@ fn describe(page: &mut String, environment: &Environment) {
     let python = &environment.python;
     let version = python.version.as_deref().unwrap_or("of an unknown version");
     row(page, "  Python", &format!("{version}, {}", python.executable.display()));
+    match python.library() {
+        Some(library) => row(page, "  libpython", &library.display().to_string()),
+        None => row(page, "  libpython", "none shared: the program runs inside the interpreter"),
+    }
     row(page, "  torch", &environment.torch_version);
     row(page, "  torch libraries", &environment.torch_lib.display().to_string());
 }

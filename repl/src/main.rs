@@ -1,40 +1,7 @@
-//! `flambeau`: a scripting runtime for PyTorch.
-//!
-//! The program is thin on purpose. It reads arguments, finds the environment, opens libtorch and the
-//! engine library, sends it text and draws what comes back. It links neither libtorch nor libpython, so
-//! that `--version` answers at once and a missing torch is a sentence instead of a loader's error.
+//! The program's executable; all of it is in the library beside.
 
 #![deny(unsafe_code)]
 
-mod cli;
-mod doc;
-mod draw;
-mod engine;
-mod environment;
-mod examine;
-mod nvidia;
-mod problem;
-mod progress;
-mod python;
-mod run;
-mod signal;
-mod start;
-
-use clap::Parser;
-
-use cli::{Arguments, Command};
-use problem::Problem;
-
 fn main() {
-    let arguments = Arguments::parse();
-    let outcome = match &arguments.command {
-        Command::Run(run) => run::run(run, &arguments.shared),
-        Command::Doc { name } => doc::doc(name, &arguments.shared),
-        Command::Env => examine::examine(&arguments.shared),
-    };
-    let code = outcome.unwrap_or_else(|problem: Problem| {
-        eprintln!("flambeau: {problem}");
-        problem.exit_code()
-    });
-    signal::leave(code)
+    flambeau_program::main(std::env::args_os())
 }

@@ -34,6 +34,14 @@ pub enum Problem {
     /// A library of torch cannot be opened.
     #[error("cannot open {}: {cause}", path.display())]
     Torch { path: PathBuf, cause: String },
+    /// A Python without a shared library cannot be entered either.
+    #[error(
+        "{} has no shared library, and the program cannot run inside it: {cause}", python.display()
+    )]
+    Static { python: PathBuf, cause: String },
+    /// The shared library of Python cannot be opened.
+    #[error("cannot open {}: {cause}", path.display())]
+    Python { path: PathBuf, cause: String },
     /// The engine library is not where it should be.
     #[error(
         "the engine library {name} is not beside the program; looked for {tried}; \

@@ -6,6 +6,12 @@ use std::process::Command;
 
 use crate::cli::torch_requirement;
 
+/// Where Debian and its kin keep libraries.
+const MULTIARCH: &str = match cfg!(target_arch = "aarch64") {
+    true => "lib/aarch64-linux-gnu",
+    false => "lib/x86_64-linux-gnu",
+};
+
 /// A Python installation or virtual environment.
 #[derive(Clone, Debug)]
 pub struct Python {
@@ -17,6 +23,8 @@ pub struct Python {
     pub version: Option<String>,
     /// Where its packages are, in the order in which it looks.
     pub site_packages: Vec<PathBuf>,
+    /// The installation that a virtual environment was made from; its own folder otherwise.
+    base: PathBuf,
     manager: Manager,
 }
 
@@ -90,6 +98,20 @@ impl Python {
         }
     }
 
+    /// Its shared library, which a program opens to have Python inside; many are built without.
+    pub fn library(&self) -> Option<PathBuf> {
+        let version = self.short_version()?;
+        let name = format!("libpython{version}.so.1.0");
+        let folders = ["lib", "lib64", MULTIARCH];
+        folders.iter().map(|lib| self.base.join(lib).join(&name)).find(|file| file.is_file())
+    }
+
+    /// Such as `3.11`.
+    fn short_version(&self) -> Option<String> {
+        let version = self.version.as_ref()?;
+        Some(version.split('.').take(2).collect::<Vec<_>>().join("."))
+    }
+
     /// The command that installs the torch that is needed.
     pub fn mend(&self) -> String {
         let bin = |name: &str| quoted(&self.prefix.join("bin").join(name));
@@ -157,7 +179,15 @@ impl Python {
         } else {
             Manager::None
         };
-        Python { prefix: prefix.to_owned(), executable, version, site_packages, manager }
+        // Where the link leads; the environment's own note, where it is a copy.
+        let base = executable
+            .canonicalize()
+            .ok()
+            .filter(|real| !real.starts_with(prefix))
+            .or_else(|| value("home").map(|home| Path::new(&home).join("python3")))
+            .and_then(|real| Some(real.parent()?.parent()?.to_owned()))
+            .unwrap_or_else(|| prefix.to_owned());
+        Python { prefix: prefix.to_owned(), executable, version, site_packages, base, manager }
     }
 
     /// A Python that is no virtual environment: the system's, one built by hand, conda's.
@@ -192,14 +222,15 @@ impl Python {
         site_packages.retain(|site| site.is_dir());
         let conda = prefix.join("conda-meta").is_dir() && prefix.join("bin/pip").exists();
         let manager = if conda { Manager::Pip } else { Manager::System };
-        let prefix = prefix.to_owned();
-        Some(Python { prefix, executable, version: Some(version), site_packages, manager })
+        let (prefix, base) = (prefix.to_owned(), prefix.to_owned());
+        Some(Python { prefix, executable, version: Some(version), site_packages, base, manager })
     }
 
     /// Asks an interpreter about itself: for launchers (such as pyenv's) that are scripts.
     fn ask(executable: &Path) -> Result<Python, String> {
         const QUESTION: &str = "import platform, sys\n\
-            print(sys.prefix, sys.executable, platform.python_version(), *sys.path, sep='\\n')";
+            print(sys.prefix, sys.base_prefix, sys.executable, platform.python_version(), *sys.path, \
+            sep='\\n')";
         let output = Command::new(executable)
             .args(["-c", QUESTION])
             .stdin(std::process::Stdio::null())
@@ -211,14 +242,17 @@ impl Python {
         }
         let text = String::from_utf8_lossy(&output.stdout);
         let mut lines = text.lines();
-        let (Some(prefix), Some(real), Some(version)) = (lines.next(), lines.next(), lines.next())
+        let (Some(prefix), Some(base), Some(real), Some(version)) =
+            (lines.next(), lines.next(), lines.next(), lines.next())
         else {
             return Err("does not say where it is".to_owned());
         };
         let known = Python::with_executable(Path::new(real));
         Ok(Python {
             prefix: prefix.into(),
-            executable: executable.to_owned(),
+            base: base.into(),
+            // Not the launcher, which hides where it leads.
+            executable: real.into(),
             version: Some(version.to_owned()),
             site_packages: lines.map(PathBuf::from).filter(|path| path.is_dir()).collect(),
             manager: known.map_or(Manager::System, |python| python.manager),

@@ -9,6 +9,7 @@ use flambeau_protocol::{Configure, Done, ErrorReport, Event, Request};
 use crate::cli::{Run, Shared};
 use crate::draw::Screen;
 use crate::environment::Places;
+use crate::extension;
 use crate::problem::{Problem, exit};
 use crate::signal::Interrupts;
 use crate::start::start;
@@ -20,6 +21,14 @@ use crate::start::start;
 pub fn run(run: &Run, shared: &Shared) -> Result<u8, Problem> {
     let interrupts =
         Interrupts::watch().map_err(|error| Problem::EngineFailed(error.to_string()))?;
+    let sandbox = run.sandbox;
+    if run.script == Path::new("-") {
+        // Before standard input has been read: inside another process it would be empty.
+        let folder = std::env::current_dir().ok();
+        let script_dir = folder.as_deref();
+        let places = Places { explicit: shared.env.as_deref(), script_dir, sandbox };
+        extension::move_in_if_needed(places)?;
+    }
     let source = Source::read(&run.script)?;
     let screen = Arc::new(Screen::new(shared.color));
     let code = match text(source.bytes) {
@@ -37,11 +46,8 @@ pub fn run(run: &Run, shared: &Shared) -> Result<u8, Problem> {
         limits: run.limits(),
         ..Configure::default()
     };
-    let places = Places {
-        explicit: shared.env.as_deref(),
-        script_dir: Some(&source.folder),
-        sandbox: run.sandbox,
-    };
+    let places =
+        Places { explicit: shared.env.as_deref(), script_dir: Some(&source.folder), sandbox };
     let (answer, answers) = mpsc::channel();
     let engine = start(places, configure, {
         let screen = screen.clone();

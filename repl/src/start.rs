@@ -4,6 +4,7 @@ use flambeau_protocol::{Configure, Event};
 
 use crate::engine::{self, Engine};
 use crate::environment::{Places, search};
+use crate::extension;
 use crate::nvidia::{Driver, driver};
 use crate::problem::Problem;
 
@@ -19,11 +20,16 @@ pub fn start(
 ) -> Result<Engine, Problem> {
     let library = engine::find_library()?;
     let environment = search(places).result?;
+    match environment.python.library() {
+        Some(libpython) => engine::open_python(&libpython)?,
+        None => extension::move_in(&environment)?,
+    }
     let cuda = matches!(driver(), Driver::Present(_));
     engine::open_torch(&environment.torch_lib, cuda)?;
     let configure = Configure {
         torch_version: environment.torch_version,
         environment: Some(environment.python.prefix),
+        python: Some(environment.python.executable),
         ..configure
     };
     Engine::start(&library, configure, on_event)

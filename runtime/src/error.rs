@@ -2,6 +2,7 @@
 //! and what the user can do about it.
 
 use std::fmt;
+use std::rc::Rc;
 
 use rhai::{Dynamic, Position};
 
@@ -78,9 +79,33 @@ impl fmt::Display for Kind {
     }
 }
 
+/// One call on the way to an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The function's name; empty for what stands outside of all functions.
+    pub function: String,
+    /// Where that was: the source's name, and the line.
+    pub source: String,
+    /// Line, counted from 1; 0 where unknown.
+    pub line: usize,
+    /// What stands in that line, where the report does not show it anyway.
+    pub text: Option<String>,
+}
+
+/// An exception of another language, as it was raised there.
+#[derive(Debug)]
+pub struct Foreign {
+    /// The name of its class, such as `ZeroDivisionError`: what scripts see as the kind.
+    pub class: String,
+    /// The exception itself.
+    pub object: Dynamic,
+    /// Whether it only stands for an error of a script that the other language called.
+    pub of_script: bool,
+}
+
 /// An error as a script's `catch` or the report below it sees it.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{kind}: {message}")]
+#[error("{}: {message}", self.kind_name())]
 pub struct Error {
     /// What went wrong.
     pub kind: Kind,
@@ -94,8 +119,11 @@ pub struct Error {
     pub position: Position,
     /// The value that a script threw, for [`Kind::Thrown`].
     pub value: Option<Dynamic>,
-    /// The way to the place where native code called back into the script; most errors have none.
+    /// The way to the place where native code or another language called back into the script; most errors have
+    /// none.
     pub trace: Option<Box<Trace>>,
+    /// The exception of another language that this is.
+    pub foreign: Option<Rc<Foreign>>,
 }
 
 /// The way of an error through calls that Rhai's own report does not hold.
@@ -105,6 +133,9 @@ pub struct Trace {
     pub source: Option<String>,
     /// Calls below the one that reports the error, outermost first.
     pub calls: Vec<Call>,
+    /// Below these, the calls of another language and of scripts that it called, down to the place of the
+    /// error.
+    pub frames: Vec<Frame>,
 }
 
 /// One call on the way to an error.
@@ -129,7 +160,13 @@ impl Error {
             position: Position::NONE,
             value: None,
             trace: None,
+            foreign: None,
         }
+    }
+
+    /// What scripts see as the kind: that of ours, or the class of another language's exception.
+    pub fn kind_name(&self) -> &str {
+        self.foreign.as_ref().map_or(self.kind.name(), |foreign| &foreign.class)
     }
 
     /// Adds what the user can do.

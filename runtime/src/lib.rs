@@ -10,4 +10,4 @@ pub mod memory;
 pub mod script;
 pub mod torch;
 
-pub use error::{Error, Kind, Result};
+pub use error::{Error, Foreign, Frame, Kind, Result};

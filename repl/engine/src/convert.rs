@@ -47,7 +47,7 @@ pub fn limits(limits: protocol::Limits) -> script::Limits {
 /// An error, rendered with and without colours.
 pub fn report(report: &script::Report) -> protocol::ErrorReport {
     protocol::ErrorReport {
-        kind: report.kind().name().to_owned(),
+        kind: report.error.kind_name().to_owned(),
         message: report.error.message.clone(),
         line: (report.line > 0).then_some(report.line),
         column: (report.column > 0).then_some(report.column),

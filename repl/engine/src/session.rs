@@ -44,15 +44,25 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
             Request::Configure(_) | Request::Interrupt => {}
         }
     }
-    if let Err(panic) = catch(|| drop(session)) {
+    if let Err(panic) = catch(|| {
+        flambeau_python::end();
+        drop(session);
+    }) {
         sink.emit(&Event::Stderr(format!("error while the session ended: {panic}\n")));
     }
     sink.emit(&Event::Stopped);
 }
 
 fn options(configure: Configure, sink: Sink) -> Options {
+    flambeau_python::configure(flambeau_python::Setup {
+        executable: configure.python,
+        script_dir: configure.script_dir.clone(),
+        args: configure.args.clone(),
+    });
+    let mut libraries = flambeau_stdlib::libraries();
+    libraries.push(flambeau_python::library());
     Options {
-        libraries: flambeau_stdlib::libraries(),
+        libraries,
         permissions: convert::permissions(configure.permissions),
         limits: convert::limits(configure.limits),
         args: configure.args,

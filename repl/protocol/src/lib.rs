@@ -15,7 +15,7 @@ pub use request::{Configure, Limits, Permissions, Request};
 
 /// What `flambeau_engine_abi` returns: the version of the functions that the engine library exports and
 /// of these messages. A program refuses an engine of another version.
-pub const ABI: u32 = 1;
+pub const ABI: u32 = 2;
 
 /// The file name of the engine library.
 pub const ENGINE_LIBRARY: &str = "libflambeau_engine.so";

@@ -60,6 +60,8 @@ pub struct Configure {
     pub torch_version: String,
     /// The environment's folder, where one was found.
     pub environment: Option<PathBuf>,
+    /// The environment's interpreter, by whose place Python finds its packages.
+    pub python: Option<PathBuf>,
     /// The arguments after the script's own name.
     pub args: Vec<String>,
     /// Where relative imports start; the working directory if absent.

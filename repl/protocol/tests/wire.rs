@@ -36,6 +36,7 @@ fn configure_holds_permissions_and_limits() {
     let configure = Configure {
         torch_version: "2.11.0".into(),
         environment: Some("/env".into()),
+        python: Some("/env/bin/python3".into()),
         args: vec!["--lr".into(), "0.1".into()],
         script_dir: Some("/scripts".into()),
         permissions: Permissions {
@@ -49,7 +50,7 @@ fn configure_holds_permissions_and_limits() {
         &Request::Configure(configure),
         concat!(
             r#"{"request":"configure","torch_version":"2.11.0","environment":"/env","#,
-            r#""args":["--lr","0.1"],"script_dir":"/scripts","#,
+            r#""python":"/env/bin/python3","args":["--lr","0.1"],"script_dir":"/scripts","#,
             r#""permissions":{"sandbox":true,"allow_read":["/data"],"allow_write":[],"#,
             r#""allow_python":false},"#,
             r#""limits":{"max_seconds":1.5,"max_memory":null,"max_operations":null}}"#,

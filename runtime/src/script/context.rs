@@ -9,8 +9,9 @@ use rhai::{Dynamic, Engine, FnPtr, NativeCallContext, Position};
 use super::dispatch;
 use super::errors;
 use super::event::Event;
+use super::report;
 use super::state::State;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Frame, Kind, Result};
 
 /// The session as a native function sees it.
 pub struct Context<'a> {
@@ -66,6 +67,33 @@ impl<'a> Context<'a> {
     /// Calls a closure, a function or a callable object.
     pub fn call(&self, callable: &Dynamic, args: Vec<Dynamic>) -> Result<Dynamic> {
         dispatch::call_value(callable, args, self)
+    }
+
+    /// [`Context::call`] for another language: of an error, the script's calls that led to it are put into
+    /// `frames`, outermost first.
+    ///
+    /// # Errors
+    /// What the call raises.
+    pub fn call_traced(
+        &self,
+        callable: &Dynamic,
+        mut args: Vec<Dynamic>,
+        frames: &mut Vec<Frame>,
+    ) -> Result<Dynamic> {
+        let Some(function) = callable.read_lock::<FnPtr>().map(|function| function.clone()) else {
+            return self.call(callable, args);
+        };
+        function.call_raw(self.native, None, &mut args[..]).map_err(|raised| {
+            let mut error = errors::from_rhai(&raised);
+            let source = self.state.source.borrow().clone();
+            let place = |name: &str, position: Position| self.state.place(name, position);
+            *frames = report::trace(&error, function.fn_name(), &source, &place);
+            // From now on the other language has them.
+            if let Some(trace) = &mut error.trace {
+                trace.calls.clear();
+            }
+            error
+        })
     }
 
     /// Calls a closure with `this` bound.

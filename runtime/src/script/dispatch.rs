@@ -235,6 +235,11 @@ pub(crate) fn call_name(
     if let Some(mut cell) = held {
         return call_on_variable(&mut cell, name, &mut args[1..], ctx);
     }
+    if let Some((receiver, rest)) = args.split_first_mut()
+        && let Some(object) = object_type(receiver, &state).copied().filter(|o| o.own_names)
+    {
+        return call_own_name(receiver, object, name, rest, ctx);
+    }
     if let Some(receiver) = args.first() {
         let namespace = receiver.read_lock::<Namespace>().map(|namespace| namespace.0.clone());
         if let Some(namespace) = namespace {
@@ -307,6 +312,51 @@ fn call_on_variable(
     args.push(&mut value);
     args.extend(rest.iter_mut().map(|arg| &mut **arg));
     ctx.native.call_fn_raw(name, true, true, &mut args).map_err(|error| errors::from_rhai(&error))
+}
+
+/// `object.name(…)` where the object's own attributes come before functions of that name; those it does
+/// not have are functions after all: `len(object)`, `item in object`.
+fn call_own_name(
+    receiver: &Dynamic,
+    object: ObjectType,
+    name: &str,
+    rest: &mut [&mut Dynamic],
+    ctx: &Context<'_>,
+) -> Result<Dynamic> {
+    let values = || -> Vec<Dynamic> { rest.iter().map(|arg| arg.flatten_clone()).collect() };
+    let missing = match (object.attribute)(receiver, name, ctx) {
+        Ok(Some(attribute)) => return call_value(&attribute, values(), ctx),
+        Ok(None) => None,
+        Err(error) => Some(error),
+    };
+    if name == "len"
+        && rest.is_empty()
+        && let Some(length) = (object.length)(receiver)
+    {
+        return Ok(Dynamic::from_int(length as i64));
+    }
+    if name == "contains"
+        && let [item] = &rest[..]
+        && let Some(found) = (object.contains)(receiver, item)
+    {
+        return found.map(Dynamic::from_bool);
+    }
+    let declared = format!("{}.{name}", object.name);
+    let function =
+        ctx.state.functions.get(&declared).or_else(|| ctx.state.functions.get(name)).cloned();
+    if let Some(function) = function {
+        let mut all = vec![receiver.flatten_clone()];
+        all.extend(values());
+        return call_declared(&function, all, ctx);
+    }
+    // A function called it before there was a variable of this name.
+    let variable = ctx.state.globals.borrow().get(name).map(Dynamic::flatten_clone);
+    if let Some(variable) = variable.filter(|value| is_callable(value, &ctx.state)) {
+        let mut all = vec![receiver.flatten_clone()];
+        all.extend(values());
+        return call_value(&variable, all, ctx);
+    }
+    Err(missing.unwrap_or_else(|| missing::attribute(receiver, name, &ctx.state)))
 }
 
 /// `receiver.name` for objects and maps, `None` where there is no such attribute.

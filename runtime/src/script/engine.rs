@@ -65,6 +65,7 @@ pub(crate) fn new(state: &Rc<State>) -> Engine {
     }
     types(&mut engine, state);
     operators::register(&mut engine);
+    operators::register_objects(&mut engine, state);
     indexing(&mut engine, state);
     iteration(&mut engine, state);
     displaying(&mut engine, state);
@@ -188,7 +189,8 @@ fn is_write_back(state: &State, place: Position, args: &[&mut Dynamic]) -> bool 
 
 fn get_index(value: &Dynamic, index: &Dynamic, ctx: &Context<'_>) -> Result<Dynamic> {
     if let Some(object) = dispatch::object_type(value, &ctx.state) {
-        if let Ok(name) = index.as_immutable_string_ref()
+        if !object.own_names
+            && let Ok(name) = index.as_immutable_string_ref()
             && let Ok(found) = dispatch::get_attribute(value, written_name(&name), ctx)
         {
             return Ok(found);

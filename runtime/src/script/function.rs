@@ -74,6 +74,18 @@ pub struct Library {
     pub types: &'static [fn() -> ObjectType],
 }
 
+/// On which side of an operator an object stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// `object + other`
+    Left,
+    /// `other + object`
+    Right,
+}
+
+/// Works an operator on an object: [`Object::operate`].
+type Operate = fn(&Dynamic, &str, Option<(Side, &Dynamic)>) -> Result<Dynamic>;
+
 /// What iterating over an object yields.
 pub type Items = Box<dyn Iterator<Item = Result<Dynamic>>>;
 
@@ -86,8 +98,35 @@ pub trait Object: Clone + 'static {
     /// The name that scripts see, for example `Module`.
     const TYPE: &'static str;
 
+    /// Whether `object.name` means the object's own attribute before any function of that name: for
+    /// objects whose names nobody here knows.
+    const OWN_NAMES: bool = false;
+
+    /// Whether operators work on it: [`Object::operate`].
+    const OPERATORS: bool = false;
+
     /// What `print` shows.
     fn display(&self) -> String;
+
+    /// `self + other`, `other < self`, … by the operator's text; `-self` where there is no other.
+    fn operate(&self, operator: &str, other: Option<(Side, &Dynamic)>) -> Result<Dynamic> {
+        Err(Error::type_(format!("there is no operator '{operator}' for a {}", Self::TYPE)))
+    }
+
+    /// `with self as …`: begins the block, and gives the value that it is for.
+    fn enter(&self) -> Result<Dynamic> {
+        Err(Error::type_(format!("a {} is nothing to use with 'with'", Self::TYPE)))
+    }
+
+    /// The end of the block, with the error that ended it; whether that error is dealt with.
+    fn exit(&self, error: Option<&Error>) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// `item in self`; `None` where that makes no sense.
+    fn contains(&self, item: &Dynamic) -> Option<Result<bool>> {
+        None
+    }
 
     /// `self.name`, for names that are no property or method; `None` for unknown ones.
     fn attribute(&self, name: &str, ctx: &Context<'_>) -> Result<Option<Dynamic>> {
@@ -141,7 +180,13 @@ pub trait Object: Clone + 'static {
 pub struct ObjectType {
     pub name: &'static str,
     pub id: fn() -> TypeId,
+    pub(crate) own_names: bool,
+    pub(crate) operators: bool,
     pub(crate) display: fn(&Dynamic) -> String,
+    pub(crate) operate: Operate,
+    pub(crate) enter: fn(&Dynamic) -> Result<Dynamic>,
+    pub(crate) exit: fn(&Dynamic, Option<&Error>) -> Result<bool>,
+    pub(crate) contains: fn(&Dynamic, &Dynamic) -> Option<Result<bool>>,
     pub(crate) attribute: fn(&Dynamic, &str, &Context<'_>) -> Result<Option<Dynamic>>,
     pub(crate) set_attribute: fn(&Dynamic, &str, Dynamic, &Context<'_>) -> Result<bool>,
     pub(crate) attributes: fn(&Dynamic) -> Vec<String>,
@@ -165,7 +210,13 @@ impl ObjectType {
         ObjectType {
             name: T::TYPE,
             id: TypeId::of::<T>,
+            own_names: T::OWN_NAMES,
+            operators: T::OPERATORS,
             display: |v| get::<T>(v).map(|o| o.display()).unwrap_or_default(),
+            operate: |v, operator, other| get::<T>(v)?.operate(operator, other),
+            enter: |v| get::<T>(v)?.enter(),
+            exit: |v, error| get::<T>(v)?.exit(error),
+            contains: |v, item| get::<T>(v).ok().and_then(|o| o.contains(item)),
             attribute: |v, name, ctx| get::<T>(v)?.attribute(name, ctx),
             set_attribute: |v, name, value, ctx| get::<T>(v)?.set_attribute(name, value, ctx),
             attributes: |v| get::<T>(v).map(|o| o.attributes()).unwrap_or_default(),

@@ -33,12 +33,12 @@ mod write_back;
 
 pub use context::Context;
 pub use event::{Event, Progress};
-pub use function::{Args, Constant, Function, Items, Library, Object, ObjectType, Property};
+pub use function::{Args, Constant, Function, Items, Library, Object, ObjectType, Property, Side};
 pub use index::{NewAxis, Slice};
 pub use limits::Limits;
 pub use permissions::Permissions;
-pub use report::{Frame, Report};
+pub use report::Report;
 pub use session::{Options, Session};
-pub use state::{Interrupt, State};
+pub use state::{Interrupt, State, on_interrupt};
 pub use tensor_data::from_value as tensor_from_value;
 pub use value::{Complex, Namespace, Results};

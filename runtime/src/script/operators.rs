@@ -6,7 +6,9 @@ use std::any::TypeId;
 use rhai::{Dynamic, Engine, NativeCallContext};
 
 use super::errors::raised;
+use super::function::Side;
 use super::operator_call::scalar;
+use super::state::State;
 use super::value::Complex;
 use crate::error::Result;
 use crate::torch::{Tensor, shim};
@@ -106,6 +108,52 @@ pub(crate) fn register(engine: &mut Engine) {
     unary(engine, "-", |x| x.f_neg());
     unary(engine, "!", |x| x.f_bitwise_not());
     unary(engine, "+", |x| Ok(x.shallow_clone()));
+}
+
+/// Operators on objects that have them, with any value on the other side.
+pub(crate) fn register_objects(engine: &mut Engine, state: &State) {
+    let any = TypeId::of::<Dynamic>();
+    for object in state.types.values().copied().filter(|object| object.operators) {
+        let id = (object.id)();
+        for &(name, op) in BINARY {
+            let operate = move |args: &[&mut Dynamic], left: bool| match left {
+                true => (object.operate)(args[0], name, Some((Side::Left, args[1]))),
+                false => (object.operate)(args[1], name, Some((Side::Right, args[0]))),
+            };
+            for (types, left) in [([id, any], true), ([any, id], false), ([id, id], true)] {
+                engine.register_raw_fn(
+                    name,
+                    types,
+                    move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
+                        operate(args, left).map_err(|error| raised(error, &ctx))
+                    },
+                );
+                if (6..=12).contains(&op) {
+                    continue;
+                }
+                engine.register_raw_fn(
+                    format!("{name}=").as_str(),
+                    types,
+                    move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
+                        let value = operate(args, left).map_err(|error| raised(error, &ctx))?;
+                        if let Some(mut held) = args[0].write_lock::<Dynamic>() {
+                            *held = value;
+                        }
+                        Ok(())
+                    },
+                );
+            }
+        }
+        for name in ["-", "!", "+"] {
+            engine.register_raw_fn(
+                name,
+                [id],
+                move |ctx: NativeCallContext<'_>, args: Native<'_, '_>| {
+                    (object.operate)(args[0], name, None).map_err(|error| raised(error, &ctx))
+                },
+            );
+        }
+    }
 }
 
 fn unary(

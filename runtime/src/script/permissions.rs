@@ -48,6 +48,18 @@ impl Permissions {
         }
     }
 
+    /// Whether Python may run.
+    ///
+    /// # Errors
+    /// A `PermissionError` that names the option to allow it.
+    pub fn python(&self) -> Result<()> {
+        if !self.sandbox || self.python {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Permission, "the sandbox denies Python")
+            .help("allow it with --allow-python; whoever has Python has everything"))
+    }
+
     /// Whether environment variables may be read.
     ///
     /// # Errors

@@ -5,18 +5,7 @@ use rhai::{EvalAltResult, Position};
 
 use super::errors;
 use super::sugar::{CALL, written_name};
-use crate::error::{Error, Kind};
-
-/// One call on the way to an error, outermost first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
-    /// The function's name.
-    pub function: String,
-    /// Where it was called: the source's name and line.
-    pub source: String,
-    /// Line, counted from 1; 0 where unknown.
-    pub line: usize,
-}
+use crate::error::{Error, Frame, Kind};
 
 /// The line of `text`, counted from 1.
 fn line_of(text: &str, line: usize) -> Vec<char> {
@@ -50,6 +39,39 @@ fn called((text, position): &(String, Position)) -> Option<String> {
 /// Finds the text of a source by name, and maps a position in it to what the user wrote.
 pub(crate) type Place<'a> = dyn Fn(&str, Position) -> Option<(String, Position)> + 'a;
 
+/// The script's own calls behind an error, outermost first and each with the line that was reached in it, as
+/// tracebacks of other languages have them. `function` and `source` are what was called first.
+pub(crate) fn trace(error: &Error, function: &str, source: &str, place: &Place<'_>) -> Vec<Frame> {
+    let plain = |name: &str| match name.starts_with("anon$") || name == CALL {
+        true => "closure".to_owned(),
+        false => written_name(name).to_owned(),
+    };
+    let mut frames = Vec::new();
+    let (mut function, mut at) = (plain(function), source.to_owned());
+    let mut reached = |function: &str, at: &str, position: Position| {
+        let (text, position) = place(at, position).unwrap_or((String::new(), position));
+        // What native code calls is at no place of a script.
+        let Some(line) = position.line() else { return };
+        let text = text.lines().nth(line.wrapping_sub(1)).map(|text| text.trim().to_owned());
+        frames.push(Frame { function: function.to_owned(), source: at.to_owned(), line, text });
+    };
+    let trace = error.trace.as_deref();
+    for call in trace.iter().flat_map(|trace| &trace.calls) {
+        if let Some(source) = &call.source {
+            at.clone_from(source);
+        }
+        reached(&function, &at, call.position);
+        function = plain(&call.function);
+    }
+    // The place of an error that came out of another language is in that one's frames.
+    let inside = trace.is_some_and(|trace| !trace.frames.is_empty());
+    if !inside || error.foreign.as_ref().is_some_and(|foreign| !foreign.of_script) {
+        let source = trace.and_then(|trace| trace.source.as_deref()).unwrap_or(&at);
+        reached(&function, source, error.position);
+    }
+    frames
+}
+
 /// What is told of an error that ended an evaluation.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -63,7 +85,7 @@ pub struct Report {
     pub line: usize,
     /// Column of the failing call in characters, counted from 1; 0 where unknown.
     pub column: usize,
-    /// The script's calls, outermost first.
+    /// The calls that led to it, outermost first: the script's, then those of another language.
     pub calls: Vec<Frame>,
 }
 
@@ -94,8 +116,9 @@ impl Report {
             let line = placed.and_then(|(_, position)| position.line());
             // What native code calls has no place of its own but that of the native call.
             let line = line.or_else(|| calls.last().map(|call: &Frame| call.line)).unwrap_or(0);
-            calls.push(Frame { function, source: at.clone(), line });
+            calls.push(Frame { function, source: at.clone(), line, text: None });
         }
+        calls.extend(trace.frames);
         if let Some(source) = trace.source {
             at = source;
         }
@@ -119,7 +142,7 @@ impl Report {
             .with_width(usize::from(u16::MAX))
             .with_context_lines(1)
             .with_links(false);
-        let mut title = format!("{}: {}", self.error.kind, self.error.message);
+        let mut title = format!("{}: {}", self.error.kind_name(), self.error.message);
         if !self.error.operands.is_empty() {
             title.push_str(&format!("\n  with {}", self.error.operands.join(", ")));
         }
@@ -141,6 +164,9 @@ impl Report {
                     continue;
                 }
                 out.push_str(&format!("  {}:{} in {}\n", frame.source, frame.line, frame.function));
+                if let Some(text) = &frame.text {
+                    out.push_str(&format!("    {text}\n"));
+                }
             }
         }
         let mut rendered = String::new();

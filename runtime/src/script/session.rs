@@ -136,6 +136,7 @@ impl Session {
         let desugared = sugar::desugar(&self.engine, code, &self.earlier);
         let texts = (code.to_owned(), desugared.clone());
         self.state.sources.borrow_mut().insert(source.to_owned(), texts);
+        source.clone_into(&mut self.state.source.borrow_mut());
         let mut ast = match self.engine.compile(&desugared.text) {
             Ok(ast) => ast,
             Err(error) => {
@@ -202,11 +203,7 @@ impl Session {
     fn report(&self, raised: &EvalAltResult, source: &str) -> Report {
         // Names that were perhaps meant are looked up in the session that evaluates.
         let mut report = context::enter(&self.engine, &self.state, || {
-            Report::new(raised, source, &|name, position| {
-                let sources = self.state.sources.borrow();
-                let (text, desugared) = sources.get(name)?;
-                Some((text.clone(), desugared.original(position)))
-            })
+            Report::new(raised, source, &|name, position| self.state.place(name, position))
         });
         if let EvalAltResult::ErrorParsing(kind, _) = errors::innermost(raised) {
             let Report { text, line, column, .. } = &report;

@@ -5,11 +5,11 @@ use std::any::TypeId;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use rhai::{AST, Dynamic, ImmutableString};
+use rhai::{AST, Dynamic, ImmutableString, Position};
 
 use super::event::Event;
 use super::function::{Constant, Declared, Library, ObjectType, Property};
@@ -80,10 +80,22 @@ pub struct State {
     names: RefCell<HashMap<String, Option<Dynamic>>>,
     /// What was evaluated and imported, by name: as written, and without its sugar.
     pub(crate) sources: RefCell<HashMap<String, (String, Desugared)>>,
+    /// The name of what is evaluated.
+    pub(crate) source: RefCell<String>,
     /// The parameters of the scripts' functions and closures, by name.
     signatures: RefCell<HashMap<String, Vec<Vec<String>>>>,
     /// The session's variables when the evaluation began.
     variables: RefCell<Vec<String>>,
+}
+
+/// What else an interrupt does.
+static ON_INTERRUPT: OnceLock<fn()> = OnceLock::new();
+
+/// Has every interrupt also call `act`, which must be async-signal-safe: for code of another language that
+/// does not look at the flag. The first to ask is served.
+pub fn on_interrupt(act: fn()) {
+    // Later ones would be told of the same process.
+    let _ = ON_INTERRUPT.set(act);
 }
 
 /// Stops a running evaluation from another thread or a signal handler.
@@ -94,6 +106,9 @@ impl Interrupt {
     /// Asks the evaluation to stop at the next operation; async-signal-safe.
     pub fn interrupt(&self) {
         self.0.store(1, Ordering::SeqCst);
+        if let Some(act) = ON_INTERRUPT.get() {
+            act();
+        }
     }
 
     /// Takes a request back that came when nothing ran.
@@ -131,6 +146,7 @@ impl State {
             assigned: RefCell::default(),
             names: RefCell::default(),
             sources: RefCell::default(),
+            source: RefCell::default(),
             signatures: RefCell::default(),
             variables: RefCell::default(),
         };
@@ -291,6 +307,13 @@ impl State {
         let value = super::dispatch::top_level(self, name);
         self.names.borrow_mut().insert(name.to_owned(), value.clone());
         value
+    }
+
+    /// The text of a source, and what the user wrote at a position of it.
+    pub(crate) fn place(&self, name: &str, position: Position) -> Option<(String, Position)> {
+        let sources = self.sources.borrow();
+        let (text, desugared) = sources.get(name)?;
+        Some((text.clone(), desugared.original(position)))
     }
 
     /// Whether a limit is set that must be looked at from time to time.

@@ -37,6 +37,12 @@ pub(crate) const HELD: &str = "__held__";
 /// The function that gives caught errors their shape.
 pub(crate) const ERROR_OF: &str = "__error_of__";
 
+/// Words before a block that has a mode.
+pub(crate) const MODES: [&str; 3] = ["no_grad", "enable_grad", "inference_mode"];
+
+/// The word before a block that an object begins and ends.
+pub(crate) const WITH: &str = "with";
+
 /// Put before names of methods and attributes that are words of Rhai's own, such as `model.eval()`.
 const ESCAPE: &str = "__word_";
 
@@ -46,7 +52,7 @@ pub(crate) fn written_name(name: &str) -> &str {
 }
 
 /// Words that Rhai lets stand behind a dot.
-const METHOD_WORDS: &[&str] = &["call", "curry", "type_of", "is_shared", "this", "print", "debug"];
+const METHOD_WORDS: &[&str] = &["call", "curry", "type_of", "is_shared", "this"];
 
 /// Text that was inserted before a position of the original, in characters.
 #[derive(Clone, Debug)]

@@ -24,6 +24,9 @@ struct LimitError : std::exception {
   const char* what() const noexcept override { return text.c_str(); }
 };
 
+// Whether an exception of Python came through libtorch; if so, Rust has it now.
+bool is_python_error(const std::exception& e);
+
 template <class F>
 int32_t guarded(F&& run) {
   try {
@@ -61,7 +64,7 @@ int32_t guarded(F&& run) {
     return FB_OUT_OF_MEMORY;
   } catch (const std::exception& e) {
     message = e.what();
-    return FB_ERROR;
+    return is_python_error(e) ? FB_PYTHON_ERROR : FB_ERROR;
   } catch (...) {
     message = "an unknown C++ exception";
     return FB_ERROR;

@@ -18,8 +18,8 @@ pub use native::{NativeArgument, NativeOperator, numel, set_grad, sizes};
 pub use operator::{Operator, Overload, namespaces, operator, operator_names, operator_overload};
 pub use schema::{Argument, Arity, Schema, Type};
 pub use shim::{
-    Generator, bytes, cuda_built, cuda_empty_cache, cuda_memory, cuda_reset_peak, default_dtype,
-    grad_enabled, grad_fn_name, inference_enabled, limit_memory, manual_seed, memory,
-    package_folder, set_grad_enabled,
+    Generator, PythonError, borrowed, bytes, cuda_built, cuda_empty_cache, cuda_memory,
+    cuda_reset_peak, default_dtype, grad_enabled, grad_fn_name, inference_enabled, limit_memory,
+    manual_seed, memory, on_python_error, package_folder, python_object, set_grad_enabled,
 };
 pub use tensor::Tensor;

@@ -44,5 +44,6 @@ enum fb_status : int32_t {
   FB_LINALG_ERROR,
   FB_CALLBACK_ERROR,
   FB_LIMIT_ERROR,
+  FB_PYTHON_ERROR,
 };
 }

@@ -209,7 +209,17 @@ pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "Error.kind",
         doc: "The kind, such as \"ShapeError\".",
-        get: |value, _| get::<Error>(value, |error| text(error.kind.name())),
+        get: |value, _| get::<Error>(value, |error| text(error.kind_name())),
+        set: None,
+    },
+    Property {
+        name: "Error.py",
+        doc: "Python's exception object, where this is one, or ().",
+        get: |value, _| {
+            get::<Error>(value, |error| {
+                error.foreign.as_ref().map_or(Dynamic::UNIT, |foreign| foreign.object.clone())
+            })
+        },
         set: None,
     },
     Property {

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use rhai::Token;
 
 use super::tokens::{
-    Item, begins_statement, ends_call, ends_value, may_begin_statement, name_of,
+    Item, begins_statement, ends_call, ends_value, is_word_of_rhai, may_begin_statement, name_of,
     top_level_variables,
 };
-use super::{CALL, ERROR_OF, ESCAPE, Earlier, HELD, Insertion, METHOD_WORDS};
+use super::{CALL, ERROR_OF, ESCAPE, Earlier, HELD, Insertion, WITH};
 
 /// What a bracket opened.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -106,6 +106,10 @@ impl<'a> Pass<'a> {
     fn step(&mut self, i: usize) -> usize {
         let previous = i.checked_sub(1).and_then(|p| self.token(p)).cloned();
         let after_value = previous.as_ref().is_some_and(ends_value);
+        if self.is_member(i) && is_word_of_rhai(&self.items[i].token) {
+            self.insert(i, ESCAPE);
+            return i + 1;
+        }
         match self.items[i].token.clone() {
             Token::Let | Token::Const => self.declaration(i),
             Token::Fn => self.function(i),
@@ -115,7 +119,10 @@ impl<'a> Pass<'a> {
             Token::Or if !after_value => self.closure_body(i + 1, HashSet::new()),
             Token::LeftParen => {
                 // A word of Rhai's own behind a dot is a method: `x.var(dim: 0)`.
-                let word = matches!(previous, Some(Token::Reserved(_))) && self.is_member(i - 1);
+                let word = self.is_member(i.saturating_sub(1))
+                    && previous.as_ref().is_some_and(|token| {
+                        matches!(token, Token::Reserved(_)) || is_word_of_rhai(token)
+                    });
                 let called = word || after_value && !matches!(previous, Some(Token::RightBrace));
                 if called && ends_call(previous.as_ref()) {
                     self.insert(i, &format!(".{CALL}"));
@@ -181,13 +188,8 @@ impl<'a> Pass<'a> {
                 i + 1
             }
             Token::Identifier(name) => self.identifier(i, &name, previous.as_ref()),
-            Token::Reserved(name)
-                if matches!(previous, Some(Token::Period | Token::Elvis))
-                    && !METHOD_WORDS.contains(&name.as_str())
-                    && name.chars().all(|c| c.is_alphanumeric() || c == '_') =>
-            {
-                self.insert(i, ESCAPE);
-                i + 1
+            Token::Reserved(word) | Token::Custom(word) if word.as_str() == WITH => {
+                self.with(i, &previous)
             }
             Token::Reserved(name) if name.as_str() == "this" => {
                 if self.token(i + 1) == Some(&Token::LeftParen)
@@ -199,6 +201,29 @@ impl<'a> Pass<'a> {
             }
             _ => i + 1,
         }
+    }
+
+    /// `with EXPR as NAME {`: the name belongs to the block.
+    fn with(&mut self, i: usize, previous: &Option<Token>) -> usize {
+        let mut depth = 0usize;
+        let mut names = HashSet::new();
+        for j in i + 1..self.items.len() {
+            match &self.items[j].token {
+                Token::LeftParen | Token::LeftBracket | Token::MapStart => depth += 1,
+                Token::LeftBrace if depth > 0 => depth += 1,
+                Token::LeftBrace | Token::SemiColon => break,
+                Token::RightParen | Token::RightBracket | Token::RightBrace => {
+                    depth = depth.saturating_sub(1);
+                }
+                Token::As if depth == 0 => {
+                    names.extend(self.token(j + 1).and_then(name_of).map(str::to_owned));
+                }
+                _ => {}
+            }
+        }
+        let kind = if begins_statement(previous) { Kind::ModeStatement } else { Kind::Block };
+        self.pending.push((self.frames.len(), kind, names));
+        i + 1
     }
 
     /// Whether the token at `i` stands behind a dot.

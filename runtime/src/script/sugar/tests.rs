@@ -132,3 +132,17 @@ fn positions_map_back() {
         assert_eq!(original.position(), Some(20), "{c}");
     }
 }
+
+#[test]
+fn words_of_blocks_and_keywords_are_names_behind_a_dot() {
+    let mut engine = Engine::new();
+    crate::script::syntax::register(&mut engine);
+    let check = |before: &str, after: &str| {
+        assert_eq!(desugar(&engine, before, &earlier()).text, after, "of {before}");
+    };
+    check("t.no_grad()", "t.__word_no_grad()");
+    check("py.import(\"a\", b: 1)", "py.__word_import(\"a\", #{b: 1})");
+    check("x.loop; x.print(1)", "x.__word_loop; x.__word_print(1)");
+    check("with a.b(c: 1) as f { f(1) }", "with a.b(#{c: 1}) as f { f.__call__(1) }");
+    check("with a { 1 } [1]", "with a { 1 } ;[1]");
+}

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use rhai::{Engine, Token};
 
+use super::{METHOD_WORDS, MODES};
+
 /// A token and where it stands, from 1.
 pub(super) struct Item {
     pub(super) token: Token,
@@ -88,6 +90,18 @@ pub(super) fn is_assignment(token: &Token) -> bool {
             | Token::OrAssign
             | Token::XOrAssign
     )
+}
+
+/// Whether Rhai would not take a token for a name behind a dot, although it is a word.
+pub(super) fn is_word_of_rhai(token: &Token) -> bool {
+    match token {
+        Token::Identifier(word) => MODES.contains(&word.as_str()),
+        Token::Reserved(word) | Token::Custom(word) => {
+            !METHOD_WORDS.contains(&word.as_str())
+                && word.chars().all(|c| c.is_alphanumeric() || c == '_')
+        }
+        token => token.is_standard_keyword(),
+    }
 }
 
 /// Whether what follows `previous` is a statement of its own.

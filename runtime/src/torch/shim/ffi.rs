@@ -83,6 +83,14 @@ unsafe extern "C" {
     pub(super) fn fb_sizes(t: *const C_tensor, out: *mut i64) -> i32;
     pub(super) fn fb_numel(t: *const C_tensor, out: *mut i64) -> i32;
     pub(super) fn fb_strides(t: *const C_tensor, out: *mut i64) -> i32;
+    pub(super) fn fb_on_python_error(
+        take: unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_void),
+    );
+    pub(super) fn fb_python_wrap(
+        wrap: *mut c_void,
+        t: *const C_tensor,
+        out: *mut *mut c_void,
+    ) -> i32;
     pub(super) fn fb_same(a: *const C_tensor, b: *const C_tensor) -> bool;
     pub(super) fn fb_impl(t: *const C_tensor) -> i64;
     pub(super) fn fb_version(t: *const C_tensor) -> i64;

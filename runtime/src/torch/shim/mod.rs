@@ -11,6 +11,7 @@ mod ffi;
 mod generator;
 mod graph;
 mod process;
+mod python;
 mod tensors;
 
 use torch_sys::C_tensor;
@@ -30,16 +31,25 @@ pub use process::{
     manual_seed, memory, package_folder,
 };
 pub(crate) use process::{set_default_dtype, set_threads, use_small_blocks};
+pub use python::{PythonError, borrowed, on_python_error, python_object};
 pub use tensors::{bytes, grad_fn_name};
 pub(crate) use tensors::{
     data_address, device, dim, dtype, identity, is_leaf, is_nested, item, layout, numel, output_nr,
     retains_grad, same, set_data, set_grad, sizes, strides, version,
 };
 
+/// `FB_PYTHON_ERROR`.
+const PYTHON_ERROR: i32 = 10;
+
 /// Turns a status of the shim into an error with libtorch's message.
 fn check(status: i32) -> Result<()> {
     if status == 0 {
         return Ok(());
+    }
+    if status == PYTHON_ERROR
+        && let Some(error) = python::pending()
+    {
+        return Err(error);
     }
     let mut len = 0;
     // SAFETY: the shim returns its thread-local message, valid until its next call on this thread.

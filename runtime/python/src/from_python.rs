@@ -1,0 +1,167 @@
+//! A value of Python as a script's: `to_python.rs` the other way round.
+//!
+//! Only what is exactly of one of Python's plain types crosses by value: an `IntEnum` or a named tuple stays
+//! the object that it is, as do integers beyond 64 bits, sets, dates and instances of classes. Beside the
+//! plain types these cross: tensors (also parameters), NumPy's scalars as numbers, `torch.Size` as an array,
+//! `torch.dtype`, `torch.device`; a coroutine is run to its end.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use flambeau_runtime::script::Complex;
+use flambeau_runtime::torch::{Device, Dtype};
+use pyo3::prelude::*;
+use pyo3::types::{
+    PyBool, PyBytes, PyComplex, PyDict, PyFloat, PyInt, PyList, PyRange, PyString, PyTuple, PyType,
+};
+use rhai::{Dynamic, Map};
+
+use crate::errors::Attempt;
+use crate::object::PyObject;
+use crate::{interpreter, registry, tensor};
+
+/// What `bridge.py` says of types that are not plain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    Object,
+    Scalar,
+    Sequence,
+    Tensor,
+    Dtype,
+    Device,
+    Awaitable,
+    Value,
+}
+
+thread_local! {
+    /// The rule of each type that was met, by its address; the type is kept so that no other gets that.
+    static RULES: RefCell<HashMap<usize, (Rule, Py<PyType>)>> = RefCell::default();
+}
+
+/// The script's value for an object.
+pub(crate) fn value(object: &Bound<'_, PyAny>) -> Attempt<Dynamic> {
+    convert(object, false)
+}
+
+/// As [`value`], but a list or dict stays the object that it is: what an attribute holds belongs to its
+/// owner, and `sys.path.append(…)` is meant to change it.
+pub(crate) fn attribute(object: &Bound<'_, PyAny>) -> Attempt<Dynamic> {
+    convert(object, true)
+}
+
+/// The object itself, whatever it is.
+pub(crate) fn kept(object: Bound<'_, PyAny>) -> Dynamic {
+    Dynamic::from(PyObject::from(object.unbind()))
+}
+
+fn convert(object: &Bound<'_, PyAny>, owned: bool) -> Attempt<Dynamic> {
+    if object.is_none() {
+        return Ok(Dynamic::UNIT);
+    }
+    if object.is_exact_instance_of::<PyBool>() {
+        return Ok(Dynamic::from_bool(object.is_truthy()?));
+    }
+    if object.is_exact_instance_of::<PyInt>() {
+        return Ok(match object.extract::<i64>() {
+            Ok(int) => Dynamic::from_int(int),
+            // Too large for ours.
+            Err(_) => kept(object.clone()),
+        });
+    }
+    if object.is_exact_instance_of::<PyFloat>() {
+        return Ok(Dynamic::from_float(object.extract()?));
+    }
+    if object.is_exact_instance_of::<PyString>() {
+        // Half a surrogate pair is no text elsewhere.
+        return Ok(match object.extract::<String>() {
+            Ok(text) => Dynamic::from(text),
+            Err(_) => kept(object.clone()),
+        });
+    }
+    if object.is_exact_instance_of::<PyBytes>() {
+        return Ok(Dynamic::from_blob(object.extract::<Vec<u8>>()?));
+    }
+    if object.is_exact_instance_of::<PyTuple>() {
+        return sequence(object);
+    }
+    if object.is_exact_instance_of::<PyList>() {
+        return if owned { Ok(kept(object.clone())) } else { sequence(object) };
+    }
+    if object.is_exact_instance_of::<PyDict>() {
+        return if owned { Ok(kept(object.clone())) } else { map(object) };
+    }
+    if object.is_exact_instance_of::<PyComplex>() {
+        let (re, im) = (object.getattr("real")?.extract()?, object.getattr("imag")?.extract()?);
+        return Ok(Dynamic::from(Complex { re, im }));
+    }
+    if object.is_exact_instance_of::<PyRange>() && object.getattr("step")?.extract::<i64>()? == 1 {
+        let (start, stop) =
+            (object.getattr("start")?.extract()?, object.getattr("stop")?.extract()?);
+        return Ok(Dynamic::from::<std::ops::Range<i64>>(start..stop));
+    }
+    by_rule(object)
+}
+
+fn by_rule(object: &Bound<'_, PyAny>) -> Attempt<Dynamic> {
+    Ok(match rule(&object.get_type())? {
+        Rule::Object => kept(object.clone()),
+        Rule::Scalar => return convert(&object.call_method0("item")?, false),
+        Rule::Sequence => return sequence(object),
+        Rule::Tensor => Dynamic::from(tensor::unwrap(object)),
+        Rule::Dtype => {
+            let name = object.str()?.to_string();
+            let short = name.rsplit('.').next().unwrap_or(&name);
+            Dtype::parse(short).map_or_else(|| kept(object.clone()), Dynamic::from)
+        }
+        Rule::Device => Dynamic::from(Device::parse(&object.str()?.to_string())?),
+        Rule::Awaitable => {
+            let result = interpreter::helper(object.py(), "wait")?.call1((object,))?;
+            return if result.is(object) { Ok(kept(result)) } else { convert(&result, false) };
+        }
+        Rule::Value => {
+            let number = object.getattr("_flambeau")?.extract()?;
+            registry::get(number).unwrap_or_else(|| kept(object.clone()))
+        }
+    })
+}
+
+fn rule(kind: &Bound<'_, PyType>) -> Attempt<Rule> {
+    let address = kind.as_ptr() as usize;
+    if let Some(rule) = RULES.with_borrow(|rules| rules.get(&address).map(|(rule, _)| *rule)) {
+        return Ok(rule);
+    }
+    let number: usize = interpreter::helper(kind.py(), "rule")?.call1((kind,))?.extract()?;
+    const ALL: [Rule; 8] = [
+        Rule::Object,
+        Rule::Scalar,
+        Rule::Sequence,
+        Rule::Tensor,
+        Rule::Dtype,
+        Rule::Device,
+        Rule::Awaitable,
+        Rule::Value,
+    ];
+    let rule = ALL.get(number).copied().unwrap_or(Rule::Object);
+    // A class that has not finished its import may turn out to be another one's child only later; no class
+    // changes into one of those, though, so the answer stays.
+    RULES.with_borrow_mut(|rules| rules.insert(address, (rule, kind.clone().unbind())));
+    Ok(rule)
+}
+
+fn sequence(object: &Bound<'_, PyAny>) -> Attempt<Dynamic> {
+    let items = object.try_iter()?.map(|item| value(&item?)).collect::<Attempt<_>>()?;
+    Ok(Dynamic::from_array(items))
+}
+
+/// A map where all keys are strings, else the dict itself.
+fn map(object: &Bound<'_, PyAny>) -> Attempt<Dynamic> {
+    let dict = object.cast::<PyDict>()?;
+    let mut map = Map::new();
+    for (key, item) in dict.iter() {
+        if !key.is_exact_instance_of::<PyString>() {
+            return Ok(kept(object.clone()));
+        }
+        map.insert(key.extract::<String>()?.into(), value(&item)?);
+    }
+    Ok(Dynamic::from_map(map))
+}

@@ -1,0 +1,203 @@
+//! The interpreter: started once per process, on the first use of `py`, and entered for every call.
+
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use flambeau_runtime::script::{Context, Event};
+use flambeau_runtime::{Error, Kind, Result};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyModule, PyTuple};
+
+use crate::errors::{Attempt, to_error};
+use crate::{callback, interrupt, registry};
+
+/// What the interpreter is told before it starts.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// The environment's `python3`: from its place the interpreter finds the packages.
+    pub executable: Option<PathBuf>,
+    /// The script's folder, from which Python imports first.
+    pub script_dir: Option<PathBuf>,
+    /// The arguments after the script's own name: `sys.argv[1:]`.
+    pub args: Vec<String>,
+}
+
+static SETUP: Mutex<Option<Setup>> = Mutex::new(None);
+static STARTED: OnceLock<std::result::Result<Bridge, String>> = OnceLock::new();
+
+/// What Python holds for us: the module made of `bridge.py`.
+struct Bridge {
+    module: Py<PyModule>,
+}
+
+/// Says how the interpreter is to start; without effect once it has.
+pub fn configure(setup: Setup) {
+    *SETUP.lock().unwrap_or_else(PoisonError::into_inner) = Some(setup);
+}
+
+/// Runs what Python would run at its end. Does nothing where no script used it.
+pub fn end() {
+    if let Some(Ok(bridge)) = STARTED.get() {
+        Python::attach(|py| {
+            if let Err(error) = bridge.module.bind(py).call_method0("end") {
+                error.print(py);
+            }
+        });
+        flush();
+    }
+}
+
+/// Runs `run` with the GIL held, in an interpreter that has started.
+///
+/// # Errors
+/// What `run` fails with; a `PermissionError` in a sandbox; why the interpreter cannot start.
+pub(crate) fn with<R>(run: impl FnOnce(Python<'_>) -> Attempt<R>) -> Result<R> {
+    start()?;
+    let _inside = interrupt::Inside::enter();
+    let outcome = Python::attach(|py| run(py).map_err(|failure| to_error(py, failure)));
+    flush();
+    outcome
+}
+
+/// The function `name` of `bridge.py`.
+pub(crate) fn helper<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    match STARTED.get() {
+        Some(Ok(bridge)) => bridge.module.bind(py).getattr(name),
+        _ => Err(pyo3::exceptions::PyRuntimeError::new_err("Python has not started")),
+    }
+}
+
+/// What C code has printed so far goes out before anything else does.
+fn flush() {
+    // SAFETY: null means all streams that are open for writing.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
+}
+
+fn start() -> Result<()> {
+    match STARTED.get() {
+        Some(Ok(_)) => return Ok(()),
+        Some(Err(cause)) => return Err(cannot_start(cause)),
+        None => {}
+    }
+    Context::current(|ctx| ctx.state().permissions.python())?;
+    let setup = SETUP.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
+    let outcome = initialise(&setup).and_then(|main_thread| {
+        Python::attach(|py| bridge(py, &setup, main_thread).map_err(|error| error.to_string()))
+    });
+    match STARTED.get_or_init(|| outcome) {
+        Ok(_) => Ok(()),
+        Err(cause) => Err(cannot_start(cause)),
+    }
+}
+
+fn cannot_start(cause: &str) -> Error {
+    Error::new(Kind::Runtime, format!("Python cannot start: {cause}"))
+        .help("flambeau env shows which Python was found")
+}
+
+/// Starts CPython unless it runs already; whether this is then its main thread.
+fn initialise(setup: &Setup) -> std::result::Result<bool, String> {
+    // SAFETY: may be asked at any time.
+    if unsafe { ffi::Py_IsInitialized() } != 0 {
+        // SAFETY: the interpreter runs. The thread keeps the state that it is given here: libtorch_python
+        // remembers it, and would wait for ever for one that every call makes anew.
+        unsafe {
+            ffi::PyGILState_Ensure();
+            ffi::PyEval_SaveThread();
+        }
+        return Ok(false);
+    }
+    if let Some(executable) = &setup.executable {
+        name_program(executable)?;
+    }
+    // SAFETY: done once, before any other use of Python; 0: Ctrl-C stays with the program. The thread that
+    // started lets go of the GIL, and takes it again for every call.
+    unsafe {
+        ffi::Py_InitializeEx(0);
+        ffi::PyEval_SaveThread();
+    }
+    Ok(true)
+}
+
+/// Tells CPython which executable it is; the stable ABI has a function for it that later versions will
+/// drop.
+fn name_program(executable: &std::path::Path) -> std::result::Result<(), String> {
+    type Decode = unsafe extern "C" fn(*const c_char, *mut usize) -> *mut c_void;
+    type SetName = unsafe extern "C" fn(*const c_void);
+    let path = CString::new(executable.to_string_lossy().as_bytes()).map_err(|e| e.to_string())?;
+    // SAFETY: both have had these signatures in every version that has them; the decoded text must
+    // outlive the interpreter, so it is never freed.
+    unsafe {
+        let decode = libc::dlsym(libc::RTLD_DEFAULT, c"Py_DecodeLocale".as_ptr());
+        let set_name = libc::dlsym(libc::RTLD_DEFAULT, c"Py_SetProgramName".as_ptr());
+        if decode.is_null() || set_name.is_null() {
+            return Err("this version of Python cannot be told where it is".to_owned());
+        }
+        let decode = std::mem::transmute::<*mut c_void, Decode>(decode);
+        let set_name = std::mem::transmute::<*mut c_void, SetName>(set_name);
+        let wide = decode(path.as_ptr(), std::ptr::null_mut());
+        if wide.is_null() {
+            return Err(format!("{} is no text", executable.display()));
+        }
+        set_name(wide);
+    }
+    Ok(())
+}
+
+/// Runs `bridge.py` and sets up what it is for.
+fn bridge(py: Python<'_>, setup: &Setup, main_thread: bool) -> PyResult<Bridge> {
+    let code = CString::new(include_str!("bridge.py"))?;
+    let module = PyModule::from_code(py, &code, c"<flambeau>", c"_flambeau")?;
+    let emit = PyCFunction::new_closure(py, Some(c"emit"), None, |args, _| emit(args))?;
+    let call = PyCFunction::new_closure(py, Some(c"call"), None, callback::call)?;
+    let forget = PyCFunction::new_closure(py, Some(c"forget"), None, |args, _| {
+        registry::forget(args.get_item(0)?.extract()?);
+        PyResult::Ok(())
+    })?;
+    let folder = setup.script_dir.as_ref().map(|folder| folder.to_string_lossy().into_owned());
+    let mut argv = vec![String::new()];
+    argv.extend(setup.args.iter().cloned());
+    module.call_method1("start", (emit, call, forget, libtorch(), folder, argv))?;
+    match main_thread {
+        true => interrupt::listen(&module)?,
+        false => interrupt::listen_elsewhere(&module)?,
+    }
+    flambeau_runtime::torch::on_python_error(crate::errors::from_parts);
+    Ok(Bridge { module: module.unbind() })
+}
+
+/// Where the libtorch that this process has loaded lies.
+fn libtorch() -> Option<String> {
+    // SAFETY: the function is only looked up; `Dl_info` may be all zeros, and on success its file name is a C
+    // string that lives as long as the library.
+    unsafe {
+        let place = libc::dlsym(libc::RTLD_DEFAULT, c"aoti_torch_empty_strided".as_ptr());
+        let mut info: libc::Dl_info = std::mem::zeroed();
+        if libc::dladdr(place, &mut info) == 0 || info.dli_fname.is_null() {
+            return None;
+        }
+        Some(std::ffi::CStr::from_ptr(info.dli_fname).to_string_lossy().into_owned())
+    }
+}
+
+/// What Python prints: to the session where one runs on this thread, else to the process's own stream.
+fn emit(args: &Bound<'_, PyTuple>) -> PyResult<()> {
+    let number: c_int = args.get_item(0)?.extract()?;
+    let text: String = args
+        .get_item(1)?
+        .call_method1("encode", ("utf-8", "replace"))?
+        .call_method1("decode", ("utf-8",))?
+        .extract()?;
+    let event = if number == 1 { Event::Stdout(text.clone()) } else { Event::Stderr(text.clone()) };
+    let shown = Context::current(|ctx| {
+        ctx.emit(event);
+        Ok(())
+    });
+    if shown.is_err() {
+        // SAFETY: the bytes live through the call. Nobody is left to tell when the stream is gone.
+        unsafe { libc::write(number, text.as_ptr().cast(), text.len()) };
+    }
+    Ok(())
+}

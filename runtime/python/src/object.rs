@@ -1,0 +1,227 @@
+//! The handle by which a script holds an object of Python's.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use flambeau_runtime::script::{Context, Items, Object, Side};
+use flambeau_runtime::{Error, Result};
+use pyo3::basic::CompareOp;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyIterator, PyTuple};
+use rhai::{Dynamic, Map};
+
+use crate::errors::Attempt;
+use crate::interpreter::{self, with};
+use crate::{from_python, index, to_python};
+
+/// An object of Python's: a clone of the handle is the same object.
+#[derive(Clone)]
+pub struct PyObject(Rc<Held>);
+
+/// The object; absent for the namespace of `py.eval` until somebody looks into it.
+#[derive(Default)]
+struct Held(OnceCell<Py<PyAny>>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // At once, not when Python is entered next: what it holds may be large.
+        if let Some(object) = self.0.take() {
+            Python::try_attach(|py| object.drop_ref(py));
+        }
+    }
+}
+
+impl From<Py<PyAny>> for PyObject {
+    fn from(object: Py<PyAny>) -> Self {
+        PyObject(Rc::new(Held(OnceCell::from(object))))
+    }
+}
+
+impl std::fmt::Debug for PyObject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<Python object>")
+    }
+}
+
+impl PyObject {
+    /// The names that `py.eval` and `py.exec` share.
+    pub(crate) fn globals() -> PyObject {
+        PyObject(Rc::default())
+    }
+
+    /// The object itself.
+    pub(crate) fn get<'py>(&self, py: Python<'py>) -> Attempt<Bound<'py, PyAny>> {
+        if let Some(object) = self.0.0.get() {
+            return Ok(object.bind(py).clone());
+        }
+        let globals = interpreter::helper(py, "main")?;
+        Ok(self.0.0.get_or_init(|| globals.unbind()).bind(py).clone())
+    }
+
+    /// Runs `run` with the object, the GIL held.
+    fn with<R>(&self, run: impl FnOnce(Bound<'_, PyAny>) -> Attempt<R>) -> Result<R> {
+        with(|py| run(self.get(py)?))
+    }
+}
+
+/// Positional arguments and, where the last is a map, keyword arguments.
+fn arguments<'py>(
+    py: Python<'py>,
+    mut args: Vec<Dynamic>,
+) -> Attempt<(Bound<'py, PyTuple>, Option<Bound<'py, PyDict>>)> {
+    let named = match args.pop_if(|last| last.is_map()) {
+        None => None,
+        Some(last) => {
+            let dict = PyDict::new(py);
+            for (name, value) in &last.try_cast::<Map>().unwrap_or_default() {
+                dict.set_item(name.as_str(), to_python::object(py, value)?)?;
+            }
+            Some(dict)
+        }
+    };
+    let values = args.iter().map(|arg| to_python::object(py, arg)).collect::<Attempt<Vec<_>>>()?;
+    Ok((PyTuple::new(py, values)?, named))
+}
+
+impl Object for PyObject {
+    const TYPE: &'static str = "PyObject";
+    const OWN_NAMES: bool = true;
+    const OPERATORS: bool = true;
+
+    fn display(&self) -> String {
+        self.with(|object| Ok(object.str()?.to_string_lossy().into_owned()))
+            .unwrap_or_else(|error| format!("<an object whose str() fails: {error}>"))
+    }
+
+    fn attribute(&self, name: &str, _ctx: &Context<'_>) -> Result<Option<Dynamic>> {
+        self.with(|object| from_python::attribute(&object.getattr(name)?)).map(Some)
+    }
+
+    fn set_attribute(&self, name: &str, value: Dynamic, _ctx: &Context<'_>) -> Result<bool> {
+        self.with(|object| {
+            let value = to_python::object(object.py(), &value)?;
+            Ok(object.setattr(name, value)?)
+        })?;
+        Ok(true)
+    }
+
+    fn attributes(&self) -> Vec<String> {
+        self.with(|object| Ok(object.dir()?.extract::<Vec<String>>()?)).unwrap_or_default()
+    }
+
+    fn call(&self, args: Vec<Dynamic>, _ctx: &Context<'_>) -> Result<Dynamic> {
+        self.with(|object| {
+            let (args, named) = arguments(object.py(), args)?;
+            from_python::value(&object.call(args, named.as_ref())?)
+        })
+    }
+
+    fn is_callable(&self) -> bool {
+        self.with(|object| Ok(object.is_callable())).unwrap_or(false)
+    }
+
+    fn index(&self, index: &Dynamic, _ctx: &Context<'_>) -> Result<Dynamic> {
+        self.with(|object| {
+            let index = index::object(object.py(), index)?;
+            from_python::attribute(&object.get_item(index)?)
+        })
+    }
+
+    fn set_index(&self, index: &Dynamic, value: Dynamic, _ctx: &Context<'_>) -> Result<()> {
+        self.with(|object| {
+            let py = object.py();
+            let index = index::object(py, index)?;
+            Ok(object.set_item(index, to_python::object(py, &value)?)?)
+        })
+    }
+
+    fn length(&self) -> Option<usize> {
+        self.with(|object| Ok(object.len()?)).ok()
+    }
+
+    fn iterate(&self) -> Option<Result<Items>> {
+        let iterator = self.with(|object| Ok(object.try_iter()?.unbind()));
+        Some(iterator.map(|iterator| Box::new(Iteration(iterator)) as Items))
+    }
+
+    fn contains(&self, item: &Dynamic) -> Option<Result<bool>> {
+        Some(self.with(|object| {
+            let item = to_python::object(object.py(), item)?;
+            Ok(object.contains(item)?)
+        }))
+    }
+
+    fn operate(&self, operator: &str, other: Option<(Side, &Dynamic)>) -> Result<Dynamic> {
+        self.with(|object| {
+            let Some((side, other)) = other else {
+                return match operator {
+                    "!" => Ok(Dynamic::from_bool(!object.is_truthy()?)),
+                    "-" => from_python::value(&object.neg()?),
+                    _ => from_python::value(&object.pos()?),
+                };
+            };
+            let other = to_python::object(object.py(), other)?;
+            let (left, right) = match side {
+                Side::Left => (object, other),
+                Side::Right => (other, object),
+            };
+            from_python::value(&binary(operator, &left, right)?)
+        })
+    }
+
+    fn enter(&self) -> Result<Dynamic> {
+        self.with(|object| from_python::attribute(&object.call_method0("__enter__")?))
+    }
+
+    fn exit(&self, error: Option<&Error>) -> Result<bool> {
+        self.with(|object| {
+            let py = object.py();
+            let error =
+                error.map(|error| crate::errors::to_exception(py, error.clone()).into_value(py));
+            Ok(interpreter::helper(py, "leave")?.call1((object, error))?.is_truthy()?)
+        })
+    }
+}
+
+fn binary<'py>(
+    operator: &str,
+    left: &Bound<'py, PyAny>,
+    right: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let compare = |op| left.rich_compare(&right, op);
+    match operator {
+        "+" => left.add(right),
+        "-" => left.sub(right),
+        "*" => left.mul(right),
+        "/" => left.div(right),
+        "%" => left.rem(right),
+        "**" => left.pow(right, left.py().None()),
+        "@" => left.matmul(right),
+        "&" => left.bitand(right),
+        "|" => left.bitor(right),
+        "^" => left.bitxor(right),
+        "<<" => left.lshift(right),
+        ">>" => left.rshift(right),
+        "==" => compare(CompareOp::Eq),
+        "!=" => compare(CompareOp::Ne),
+        "<" => compare(CompareOp::Lt),
+        "<=" => compare(CompareOp::Le),
+        ">" => compare(CompareOp::Gt),
+        _ => compare(CompareOp::Ge),
+    }
+}
+
+/// `for x in object`.
+struct Iteration(Py<PyIterator>);
+
+impl Iterator for Iteration {
+    type Item = Result<Dynamic>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let item = with(|py| match self.0.bind(py).clone().next() {
+            None => Ok(None),
+            Some(item) => from_python::attribute(&item?).map(Some),
+        });
+        item.transpose()
+    }
+}

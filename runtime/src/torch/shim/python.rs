@@ -1,0 +1,64 @@
+//! What libtorch and libtorch_python have to do with one another: Python objects of tensors, and Python's
+//! exceptions that travel through C++.
+
+use std::cell::RefCell;
+use std::ffi::c_void;
+use std::sync::OnceLock;
+
+use super::check;
+use super::ffi;
+use crate::error::{Error, Result};
+use crate::torch::tensor::Tensor;
+
+/// The Python object of a tensor: a new reference, by the `THPVariable_Wrap` of libtorch_python. Null
+/// where Python has an exception to tell.
+///
+/// # Safety
+/// `wrap` is that function of the libtorch_python that belongs to this libtorch, and the caller holds the
+/// GIL.
+pub unsafe fn python_object(wrap: *mut c_void, tensor: &Tensor) -> Result<*mut c_void> {
+    let mut object = std::ptr::null_mut();
+    // SAFETY: promised by the caller; the tensor is live and `object` is valid.
+    check(unsafe { ffi::fb_python_wrap(wrap, tensor.as_ptr(), &mut object) })?;
+    Ok(object)
+}
+
+/// Another handle to the tensor that a Python object holds.
+///
+/// # Safety
+/// `tensor` points to a live `at::Tensor`.
+pub unsafe fn borrowed(tensor: *const c_void) -> Tensor {
+    // SAFETY: promised by the caller; the clone is another handle.
+    Tensor::from(unsafe {
+        tch::Tensor::clone_from_ptr(tensor.cast::<torch_sys::C_tensor>().cast_mut())
+    })
+}
+
+/// Makes an error of an exception's type, value and traceback, which are borrowed; each may be null.
+pub type PythonError = fn(*mut c_void, *mut c_void, *mut c_void) -> Error;
+
+static CONVERT: OnceLock<PythonError> = OnceLock::new();
+
+thread_local! {
+    /// The exception that ended the call of libtorch which is about to report it.
+    static PENDING: RefCell<Option<Error>> = const { RefCell::new(None) };
+}
+
+/// Has exceptions of Python that come out of libtorch (from a hook, a function of autograd) converted.
+pub fn on_python_error(convert: PythonError) {
+    // Set once, by the one Python of the process.
+    let _ = CONVERT.set(convert);
+    // SAFETY: the function lives as long as the process.
+    unsafe { ffi::fb_on_python_error(take) };
+}
+
+/// The exception behind a call that has just failed on this thread.
+pub(super) fn pending() -> Option<Error> {
+    PENDING.take()
+}
+
+unsafe extern "C" fn take(kind: *mut c_void, value: *mut c_void, traceback: *mut c_void) {
+    // A panic must not unwind into C++; the message of the exception is left.
+    let made = std::panic::catch_unwind(|| CONVERT.get().map(|make| make(kind, value, traceback)));
+    PENDING.set(made.ok().flatten());
+}
