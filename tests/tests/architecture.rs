@@ -160,7 +160,11 @@ fn no_file_names_a_folder_of_the_machine_it_was_written_on() {
     folders.extend(std::env::var("HOME").ok().filter(|home| home.len() > 1).map(|h| h + "/"));
     for (path, text) in files() {
         for folder in &folders {
-            assert!(!text.contains(folder.as_str()), "{path} names {folder}");
+            // `/proc/self/root/` is another folder than `/root/`.
+            let named = text
+                .match_indices(folder.as_str())
+                .any(|(at, _)| !text[..at].ends_with(char::is_alphanumeric));
+            assert!(!named, "{path} names {folder}");
         }
     }
 }
