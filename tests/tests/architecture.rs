@@ -92,6 +92,81 @@ fn only_the_border_to_libtorch_and_the_message_interface_are_unsafe() {
     check_silent("", &["unsafe", "extern \"C\"", "torch_sys", "libloading"], UNSAFE);
 }
 
+/// tch's operators with a number, apart from those whose name says `scalar`.
+const WITH_NUMBER: &[&str] = &[
+    "arange",
+    "arange_start",
+    "arange_start_step",
+    "baddbmm",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "clamp",
+    "clamp_max",
+    "clamp_min",
+    "clip",
+    "eq",
+    "fill",
+    "fill_diagonal",
+    "float_power",
+    "fmod",
+    "full",
+    "full_like",
+    "ge",
+    "greater",
+    "greater_equal",
+    "gt",
+    "index_fill",
+    "le",
+    "lerp",
+    "less",
+    "less_equal",
+    "linalg_cond",
+    "linalg_norm",
+    "linspace",
+    "logspace",
+    "lt",
+    "masked_fill",
+    "ne",
+    "new_full",
+    "not_equal",
+    "pow_",
+    "range",
+    "range_step",
+    "remainder",
+    "renorm",
+    "scatter_value",
+    "scatter_value_reduce",
+    "segment_reduce",
+    "std_correction",
+    "std_mean_correction",
+    "threshold",
+    "var_correction",
+    "var_mean_correction",
+];
+
+/// The destructor of tch's `Scalar` panics when the operator that it was given to failed.
+#[test]
+fn no_operator_of_tch_is_given_a_number() {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    for (path, text) in rust_code() {
+        if path == THIS {
+            continue;
+        }
+        for (at, _) in text.match_indices("f_") {
+            if text[..at].ends_with(is_part) {
+                continue;
+            }
+            let name = text[at + 2..].split(|c| !is_part(c)).next().unwrap_or("");
+            let known = WITH_NUMBER.contains(&name.trim_end_matches('_'));
+            assert!(
+                !known && !WITH_NUMBER.contains(&name) && !name.contains("scalar"),
+                "{path}: f_{name} may panic; take an operator of functional/numbers.rs"
+            );
+        }
+    }
+}
+
 #[test]
 fn every_unsafe_place_argues_why_it_is_sound() {
     for (path, text) in files() {

@@ -11,6 +11,7 @@ const PATTERNS: &[(&[&str], Kind)] = &[
             "not enough memory",
             "Invalid buffer size",
             "Storage size calculation overflowed",
+            "seems to have been called with negative number",
         ],
         Kind::OutOfMemory,
     ),
@@ -142,12 +143,33 @@ pub(crate) fn clean(text: &str) -> String {
         lines.push(line);
     }
     let text = lines.join("\n");
-    // `[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: …`
-    let text = match (text.find("[enforce fail at "), text.find("DefaultCPUAllocator: ")) {
-        (Some(_), Some(start)) => text[start + "DefaultCPUAllocator: ".len()..].to_owned(),
-        _ => text,
-    };
+    let text = failed_enforcement(&text).unwrap_or(text);
     for_users(text.trim_end().trim_end_matches(':'))
+}
+
+/// `[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: what is wrong`
+fn failed_enforcement(text: &str) -> Option<String> {
+    let (before, rest) = text.split_once("[enforce fail at ")?;
+    let (condition, what) = match rest.split_once("] ") {
+        Some((_, behind)) => behind.split_once(". ").unwrap_or((behind, "")),
+        None => ("", rest),
+    };
+    let what = what.strip_prefix("DefaultCPUAllocator: ").unwrap_or(what);
+    // The number of bytes went beyond the greatest that there is.
+    let what = match what.split_once(" seems to have been called with negative number") {
+        Some(_) => "more bytes were asked for than memory can have",
+        None => what,
+    };
+    Some(match what.trim() {
+        "" => format!("{before}{}", taken_for_granted(condition)),
+        what => format!("{before}{what}"),
+    })
+}
+
+fn taken_for_granted(condition: &str) -> String {
+    format!(
+        "the operator does not work with these arguments: it takes for granted that `{condition}`"
+    )
 }
 
 /// What libtorch says to its own developers, in words for those who call it.
@@ -180,9 +202,7 @@ fn failed_assertion(text: &str) -> Option<String> {
     let behind = rest.split_once("\":").map_or(rest, |(_, behind)| behind);
     let what = behind.trim_start_matches(|c: char| c.is_ascii_digit() || ". ".contains(c)).trim();
     Some(match what {
-        "" => format!(
-            "the operator does not work with these arguments: it takes for granted that `{condition}`"
-        ),
+        "" => taken_for_granted(condition),
         what => what.to_owned(),
     })
 }
@@ -238,6 +258,14 @@ mod tests {
                 "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"
             ),
             "can't allocate memory: you tried"
+        );
+        let negative = "[enforce fail at alloc_cpu.cpp:118] ((ptrdiff_t)nbytes) >= 0. alloc_cpu() seems \
+                        to have been called with negative number: 18446744073709551608";
+        assert_eq!(clean(negative), "more bytes were asked for than memory can have");
+        assert_eq!(error(1, negative).kind, Kind::OutOfMemory);
+        assert_eq!(
+            clean("[enforce fail at x.cpp:1] n > 0. "),
+            "the operator does not work with these arguments: it takes for granted that `n > 0`"
         );
     }
 

@@ -52,6 +52,14 @@ pub(crate) trait WithNumber {
     fn clamp_min_number(&self, number: impl Into<Number>) -> Result<Tensor>;
     /// `self = max(self, number)`.
     fn clamp_min_number_(&self, number: impl Into<Number>) -> Result<Tensor>;
+    /// `min(self, number)`.
+    fn clamp_max_number(&self, number: impl Into<Number>) -> Result<Tensor>;
+    /// `min(max(self, low), high)`.
+    fn clamp_number(&self, low: impl Into<Number>, high: impl Into<Number>) -> Result<Tensor>;
+    /// `self = min(max(self, low), high)`.
+    fn clamp_number_(&self, low: impl Into<Number>, high: impl Into<Number>) -> Result<Tensor>;
+    /// `self != number`.
+    fn ne_number(&self, number: impl Into<Number>) -> Result<Tensor>;
     /// `self < number`.
     fn lt_number(&self, number: impl Into<Number>) -> Result<Tensor>;
     /// Writes `number` into every element.
@@ -60,6 +68,13 @@ pub(crate) trait WithNumber {
     fn full_like_number(&self, number: impl Into<Number>) -> Result<Tensor>;
     /// `number` where `mask` is true.
     fn masked_fill_number(&self, mask: &Tensor, number: impl Into<Number>) -> Result<Tensor>;
+    /// Writes `number` into the slices that `index` names along `dim`.
+    fn index_fill_number_(
+        &self,
+        dim: i64,
+        index: &Tensor,
+        number: impl Into<Number>,
+    ) -> Result<Tensor>;
     /// Writes `number` at the places of `index` along `dim`.
     fn scatter_number_(
         &self,
@@ -115,6 +130,26 @@ impl WithNumber for Tensor {
         with(&OP, self, number)
     }
 
+    fn clamp_max_number(&self, number: impl Into<Number>) -> Result<Tensor> {
+        static OP: Lazy = Lazy::new("clamp_max", "");
+        with(&OP, self, number)
+    }
+
+    fn clamp_number(&self, low: impl Into<Number>, high: impl Into<Number>) -> Result<Tensor> {
+        static OP: Lazy = Lazy::new("clamp", "");
+        one(OP.call(&[Arg::Tensor(self), low.into().0, high.into().0])?)
+    }
+
+    fn clamp_number_(&self, low: impl Into<Number>, high: impl Into<Number>) -> Result<Tensor> {
+        static OP: Lazy = Lazy::new("clamp_", "");
+        one(OP.call(&[Arg::Tensor(self), low.into().0, high.into().0])?)
+    }
+
+    fn ne_number(&self, number: impl Into<Number>) -> Result<Tensor> {
+        static OP: Lazy = Lazy::new("ne", "Scalar");
+        with(&OP, self, number)
+    }
+
     fn lt_number(&self, number: impl Into<Number>) -> Result<Tensor> {
         static OP: Lazy = Lazy::new("lt", "Scalar");
         with(&OP, self, number)
@@ -133,6 +168,16 @@ impl WithNumber for Tensor {
     fn masked_fill_number(&self, mask: &Tensor, number: impl Into<Number>) -> Result<Tensor> {
         static OP: Lazy = Lazy::new("masked_fill", "Scalar");
         one(OP.call(&[Arg::Tensor(self), Arg::Tensor(mask), number.into().0])?)
+    }
+
+    fn index_fill_number_(
+        &self,
+        dim: i64,
+        index: &Tensor,
+        number: impl Into<Number>,
+    ) -> Result<Tensor> {
+        static OP: Lazy = Lazy::new("index_fill_", "int_Scalar");
+        one(OP.call(&[Arg::Tensor(self), Arg::Int(dim), Arg::Tensor(index), number.into().0])?)
     }
 
     fn scatter_number_(

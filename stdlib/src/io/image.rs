@@ -14,6 +14,7 @@ use rhai::Dynamic;
 
 use super::files;
 use super::raw::RawTensor;
+use crate::functional::numbers::WithNumber;
 
 const UINT16: Dtype = Dtype(27);
 
@@ -156,12 +157,12 @@ pub(crate) fn pixels(tensor: &Tensor) -> Result<(u32, u32, u32, Vec<u8>)> {
     let dtype = tensor.dtype();
     let bytes = if dtype.is_floating_point() {
         // As torchvision.utils.save_image: rounded, so that 1.0 is 255 and 0.5 is 128.
-        let scaled = picture.f_detach()?.f_to_kind(tch::Kind::Float)?.f_mul_scalar(255.0)?;
-        scaled.f_add_scalar(0.5)?.f_clamp(0.0, 255.0)?.f_to_kind(tch::Kind::Uint8)?
+        let scaled = picture.f_detach()?.f_to_kind(tch::Kind::Float)?.mul_number(255.0)?;
+        scaled.add_number(0.5)?.clamp_number(0.0, 255.0)?.f_to_kind(tch::Kind::Uint8)?
     } else if dtype == Dtype::UINT8 {
         picture
     } else if dtype == Dtype::BOOL {
-        picture.f_to_kind(tch::Kind::Uint8)?.f_mul_scalar(255)?
+        picture.f_to_kind(tch::Kind::Uint8)?.mul_number(255)?
     } else {
         return Err(Error::type_(format!(
             "a picture is uint8, bool, or floats from 0 to 1, not {}",

@@ -177,7 +177,7 @@ pub(crate) fn trunc_normal(
         let _ = tensor.f_erfinv_()?;
         let _ = tensor.mul_number_(std * 2f64.sqrt())?;
         let _ = tensor.add_number_(mean)?;
-        let _ = tensor.f_clamp_(a, b)?;
+        let _ = tensor.clamp_number_(a, b)?;
         Ok(())
     })
 }
@@ -189,7 +189,7 @@ pub(crate) fn eye(tensor: &Tensor) -> Result<()> {
     }
     tch::no_grad(|| {
         let _ = tensor.tch().f_zero_()?;
-        let _ = tensor.f_diagonal(0, 0, 1)?.f_fill_(1.0)?;
+        let _ = tensor.f_diagonal(0, 0, 1)?.fill_number_(1.0)?;
         Ok(())
     })
 }
@@ -216,7 +216,7 @@ pub(crate) fn dirac(tensor: &Tensor, groups: i64) -> Result<()> {
                 for size in &shape[2..] {
                     at = at.f_select(0, size / 2)?;
                 }
-                let _ = at.f_fill_(1.0)?;
+                let _ = at.fill_number_(1.0)?;
             }
         }
         Ok(())
@@ -242,7 +242,7 @@ pub(crate) fn sparse(
             let order = tch::Tensor::f_randperm(*rows, (tch::Kind::Int64, tch::Device::Cpu))?;
             let chosen =
                 order.f_narrow(0, 0, zeros.clamp(0, *rows))?.f_to_device(device(tensor)?)?;
-            let _ = tensor.f_select(1, col)?.f_index_fill_(0, &chosen, 0.0)?;
+            let _ = tensor.f_select(1, col)?.index_fill_number_(0, &chosen, 0.0)?;
         }
         Ok(())
     })

@@ -11,6 +11,7 @@ use rhai::Dynamic;
 use super::module::Module;
 use super::tensors;
 use crate::functional::common::{Lazy, device};
+use crate::functional::numbers::WithNumber;
 
 /// The parameters at `i`: an array of tensors, one tensor, or a module for all of its own.
 fn parameters(args: &Args<'_>, i: usize) -> Result<Vec<Tensor>> {
@@ -78,7 +79,7 @@ fn scale(grads: Vec<Tensor>, max_norm: f64, total: &Tensor) -> Result<()> {
         return Ok(());
     }
     let factor =
-        total.f_add_scalar(1e-6)?.f_reciprocal()?.f_mul_scalar(max_norm)?.f_clamp_max(1.0)?;
+        total.add_number(1e-6)?.f_reciprocal()?.mul_number(max_norm)?.clamp_max_number(1.0)?;
     for group in groups(grads) {
         let Some(first) = group.first() else { continue };
         let device = device(first)?;

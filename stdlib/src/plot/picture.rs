@@ -11,6 +11,7 @@ use image::{ExtendedColorType, ImageEncoder};
 use rhai::Dynamic;
 
 use super::base64;
+use crate::functional::numbers::WithNumber;
 use crate::io::{files, image as pictures};
 
 /// Smaller pictures are enlarged by a whole factor, so that single elements are seen.
@@ -101,7 +102,7 @@ fn rgb(tensor: &Tensor, colours: bool) -> Result<(u32, u32, u32, Vec<u8>)> {
         _ => (f64::try_from(&finite.f_min()?)?, f64::try_from(&finite.f_max()?)?),
     };
     let width = if high > low { high - low } else { 1.0 };
-    let unit = values.f_sub_scalar(low)?.f_div_scalar(width)?.f_nan_to_num(0.0, 1.0, 0.0)?;
+    let unit = values.add_number(-low)?.div_number(width)?.f_nan_to_num(0.0, 1.0, 0.0)?;
     if !colours {
         return pictures::pixels(&unit.into());
     }

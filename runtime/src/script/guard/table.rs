@@ -99,6 +99,7 @@ fn shapes(name: &str) -> Option<&'static [Need]> {
         "_weight_norm_interface_backward" => {
             &[Elements("saved_v"), SameShape(&["grad_w", "saved_v"])]
         }
+        "_cummax_helper" | "_cummin_helper" => &[SameShape(&["self", "values", "indices"])],
         // What does not update statistics reads them.
         "_batch_norm_no_update" => {
             &[Given("running_mean"), Given("running_var"), Elements("input"), That(views::channels)]
@@ -127,7 +128,8 @@ fn shapes(name: &str) -> Option<&'static [Need]> {
 /// Kernels that follow indices without a look.
 fn indices(name: &str) -> Option<&'static [Need]> {
     Some(match name {
-        "ctc_loss" | "_ctc_loss" | "_ctc_loss_backward" => &[Within("targets", classes)],
+        "ctc_loss" | "_ctc_loss" => &[Within("targets", classes)],
+        "_ctc_loss_backward" => &[Within("targets", classes), That(views::alignments)],
         "max_pool2d_with_indices_backward" | "adaptive_max_pool2d_backward" => {
             &[Within("indices", last_two)]
         }

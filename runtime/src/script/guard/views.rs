@@ -197,6 +197,42 @@ pub(super) fn compressed(call: &Call<'_>) -> Result<()> {
     Ok(())
 }
 
+/// What the forward half of CTC saved belongs to its arguments: `log_alpha` has the shape
+/// `[batch, time, 2 * longest target + 1]`, and the lengths stay within what they count.
+pub(super) fn alignments(call: &Call<'_>) -> Result<()> {
+    let lengths = |name: &str| -> Result<Vec<i64>> {
+        match (call.ints(name), call.tensor(name)) {
+            (Some(list), _) => Ok(list),
+            (None, Some(tensor)) => {
+                let flat = tensor.f_to_kind(tch::Kind::Int64)?.f_reshape([-1])?;
+                Ok(Vec::<i64>::try_from(&flat)?)
+            }
+            (None, None) => Ok(Vec::new()),
+        }
+    };
+    let (inputs, targets) = (lengths("input_lengths")?, lengths("target_lengths")?);
+    let sizes = |name: &str| call.sizes(name).unwrap_or_default();
+    let wrong = || call.error(Kind::Shape, "the arguments are not those of one call of ctc_loss");
+    let &[time, batch, _] = sizes("log_probs").as_slice() else { return Err(wrong()) };
+    let longest = targets.iter().copied().max().unwrap_or(0);
+    let total = targets.iter().try_fold(0i64, |sum, &n| sum.checked_add(n));
+    let labels = match *sizes("targets").as_slice() {
+        [n] => Some(n) == total,
+        [rows, n] => rows == batch && n >= longest,
+        _ => false,
+    };
+    let states = longest.checked_mul(2).and_then(|n| n.checked_add(1)).unwrap_or(0);
+    let fits = labels
+        && inputs.len() as i64 == batch
+        && targets.len() as i64 == batch
+        && inputs.iter().all(|n| (0..=time).contains(n))
+        && targets.iter().all(|&n| n >= 0)
+        && sizes("grad") == [batch]
+        && sizes("neg_log_likelihood") == [batch]
+        && sizes("log_alpha") == [batch, time, states];
+    if fits { Ok(()) } else { Err(wrong()) }
+}
+
 /// As many leading dimensions are batches as there are.
 pub(super) fn batch_dims(call: &Call<'_>) -> Result<()> {
     let (Some(own), Some(other)) = (call.sizes("self"), call.sizes("other")) else { return Ok(()) };

@@ -7,7 +7,7 @@ use crate::script::context::Context;
 use crate::script::convert;
 use crate::script::function::{Args, Function};
 use crate::torch::autograd::{Mode, ModeGuard};
-use crate::torch::{Tensor, shim};
+use crate::torch::{NativeArgument, NativeOperator, Tensor, shim};
 
 /// A tensor, or several: results have the form of what was given.
 struct Tensors {
@@ -128,6 +128,14 @@ fn hessian(args: &mut Args<'_>) -> Result<Dynamic> {
     Ok(nested(rows, inputs.several, inputs.several))
 }
 
+/// An operator between a tensor and a number. tch's own take its `Scalar`, whose destructor panics
+/// when the operator fails.
+fn with_number(operator: &str, x: &tch::Tensor, number: f64) -> Result<tch::Tensor> {
+    let operator = NativeOperator::find(operator, "Scalar")?;
+    let mut results = operator.call(&[NativeArgument::Tensor(x), NativeArgument::Float(number)])?;
+    results.pop().ok_or_else(|| Error::type_("an operator gave no tensor"))
+}
+
 /// The derivatives of the outputs for the elements of one input, by central differences.
 fn differences(
     inputs: &Tensors,
@@ -142,14 +150,14 @@ fn differences(
         let mut moved = |by: f64| -> Result<Tensors> {
             let mut list = inputs.list.clone();
             let flat = list[which].f_detach_copy()?.f_reshape([-1])?;
-            let _ = flat.f_select(0, i)?.f_add_scalar_(by)?;
+            let _ = with_number("add_", &flat.f_select(0, i)?, by)?;
             list[which] = Tensor::from(flat.f_reshape(&shape)?);
             run(&Tensors { list, several: inputs.several })
         };
         let (up, down) = (moved(eps)?, moved(-eps)?);
         columns.resize_with(up.list.len(), Vec::new);
         for ((up, down), column) in up.list.iter().zip(&down.list).zip(&mut columns) {
-            column.push(up.f_sub(down)?.f_div_scalar(2.0 * eps)?.f_reshape([-1])?);
+            column.push(with_number("div", &up.f_sub(down)?, 2.0 * eps)?.f_reshape([-1])?);
         }
     }
     columns.iter().map(|column| Ok(tch::Tensor::f_stack(column, 1)?)).collect()

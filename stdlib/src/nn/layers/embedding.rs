@@ -11,6 +11,7 @@ use super::super::factory::Factory;
 use super::super::init;
 use super::super::module::Module;
 use super::super::tensors;
+use crate::functional::numbers::WithNumber;
 
 pub(crate) const CLASSES: &[Class] = &[
     Class {
@@ -113,7 +114,7 @@ fn table(
     let weight = Factory::of(args)?.empty(&shape)?;
     init::normal(&weight, 0.0, 1.0)?;
     if let Some(row) = padding {
-        let _ = weight.f_select(0, row)?.f_fill_(0.0)?;
+        let _ = weight.f_select(0, row)?.fill_number_(0.0)?;
     }
     module.put_parameter("weight", Some(tensors::parameter(&weight, requires_grad)?))
 }

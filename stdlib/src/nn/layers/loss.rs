@@ -9,6 +9,7 @@ use flambeau_runtime::torch::sizes;
 use super::super::class::{Class, Forward, constructors, value};
 use super::super::module::Module;
 use super::distance;
+use crate::functional::numbers::WithNumber;
 
 const LOSS: Class = Class { build: loss, inputs: &["input", "target"], ..Class::LAYER };
 
@@ -134,7 +135,7 @@ pub(crate) const CLASSES: &[Class] = &[
             }
             let total = input.f_kl_div(&target, tch::Reduction::Sum, log_target)?;
             let batch = sizes(&input).first().copied().unwrap_or(1);
-            Ok(value(total.f_div_scalar(batch)?))
+            Ok(value(total.div_number(batch)?))
         }),
         ..LOSS
     },

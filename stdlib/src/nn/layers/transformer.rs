@@ -151,7 +151,7 @@ fn encode(call: &Call<'_>) -> Result<Dynamic> {
         x = call_with(layer, vec![Dynamic::from(x)], named, call.ctx)?;
     }
     if let Some(padded) = padded {
-        x = x.f_masked_fill(&padded.f_unsqueeze(-1)?, 0.0)?.into();
+        x = x.masked_fill_number(&padded.f_unsqueeze(-1)?, 0.0)?.into();
     }
     norm(call, x)
 }
@@ -247,7 +247,8 @@ fn padding_to_clear(call: &Call<'_>, layers: &[Module], src: &Tensor) -> Result<
     if !wanted || tracked() || grad_enabled() && src.requires_grad() {
         return Ok(None);
     }
-    let padded = if padding.dtype() == Dtype::BOOL { padding } else { padding.f_ne(0.0)?.into() };
+    let padded =
+        if padding.dtype() == Dtype::BOOL { padding } else { padding.ne_number(0.0)?.into() };
     let kept = Dynamic::from(Tensor::from(padded.f_logical_not()?));
     let args = vec![call.value(0).clone(), kept];
     let aligned = call.ctx.op("_nested_tensor_from_mask_left_aligned", args)?;
