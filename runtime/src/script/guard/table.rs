@@ -56,7 +56,13 @@ fn files_and_sizes(name: &str) -> Option<&'static [Need]> {
     const PIECES: i64 = 1 << 24;
     Some(match name {
         "from_file" => &[That(may_open)],
-        "choose_qparams_optimized" => &[That(views::counted), AtMost("n_bins", PIECES)],
+        "choose_qparams_optimized" => &[
+            That(views::counted),
+            Positive("n_bins"),
+            AtMost("n_bins", PIECES),
+            Positive("bit_width"),
+            AtMost("bit_width", 16),
+        ],
         "combinations" => &[AtMost("r", 64)],
         "tensor_split" | "hsplit" | "vsplit" | "dsplit" => {
             &[AtMost("sections", PIECES), AtMost("tensor_indices_or_sections", PIECES)]
@@ -99,12 +105,15 @@ fn shapes(name: &str) -> Option<&'static [Need]> {
         "_weight_norm_interface_backward" => {
             &[Elements("saved_v"), SameShape(&["grad_w", "saved_v"])]
         }
+        // pdist() checks what its kernel takes for granted.
+        "_pdist_forward" => &[Dims("self", 2, 2)],
         "_cummax_helper" | "_cummin_helper" => &[SameShape(&["self", "values", "indices"])],
         // What does not update statistics reads them.
         "_batch_norm_no_update" => {
             &[Given("running_mean"), Given("running_var"), Elements("input"), That(views::channels)]
         }
         "native_batch_norm"
+        | "batch_norm_update_stats"
         | "_batch_norm_with_update"
         | "_batch_norm_with_update_functional"
         | "_native_batch_norm_legit"
@@ -112,7 +121,9 @@ fn shapes(name: &str) -> Option<&'static [Need]> {
         | "_native_batch_norm_legit_no_training"
         | "batch_norm_backward"
         | "native_batch_norm_backward"
-        | "_batch_norm_impl_index_backward" => &[Elements("input"), That(views::channels)],
+        | "_batch_norm_impl_index_backward" => {
+            &[Elements("input"), That(views::channels), That(views::statistics)]
+        }
         "fractional_max_pool2d_backward" | "fractional_max_pool3d_backward" => {
             &[Dims("self", 3, 5), Dims("grad_output", 3, 5), Dims("indices", 3, 5)]
         }

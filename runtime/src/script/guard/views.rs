@@ -68,9 +68,16 @@ pub(super) fn channels(call: &Call<'_>) -> Result<()> {
     let Some(&channels) = sizes.get(1) else {
         return Err(call.error(Kind::Shape, "argument 'input' needs at least 2 dimensions"));
     };
-    for name in
-        ["weight", "bias", "running_mean", "running_var", "save_mean", "save_invstd", "save_var"]
-    {
+    for name in [
+        "weight",
+        "bias",
+        "running_mean",
+        "running_var",
+        "save_mean",
+        "save_invstd",
+        "save_var",
+        "save_var_transform",
+    ] {
         let Some(found) = call.sizes(name) else { continue };
         // What was not computed is an empty tensor.
         let not_saved = name.starts_with("save_") && found == [0];
@@ -87,6 +94,29 @@ pub(super) fn channels(call: &Call<'_>) -> Result<()> {
                 Kind::Shape,
                 format!("argument '{name}' must have the shape of 'input', {sizes:?}"),
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Batch normalisation reads running statistics where it does not train, and its backward half the saved
+/// ones where it does.
+pub(super) fn statistics(call: &Call<'_>) -> Result<()> {
+    const RUNNING: &[&str] = &["running_mean", "running_var"];
+    const SAVED: &[&str] = &["save_mean", "save_invstd", "save_var", "save_var_transform"];
+    let Some((switch, value)) = ["training", "train", "update"]
+        .into_iter()
+        .find_map(|name| call.get(name).map(|value| (name, value)))
+    else {
+        return Ok(());
+    };
+    let trains = value.as_bool().unwrap_or(value.as_int() != Ok(0));
+    let needed = if trains { SAVED } else { RUNNING };
+    for name in needed {
+        // The overload without statistics has none to read: it can only train.
+        let asked = !trains || call.schema.position(name).is_some();
+        if asked && call.sizes(name).is_none_or(|sizes| sizes.contains(&0)) {
+            return Err(call.wrong(name, format!("be given where '{switch}' is {trains}")));
         }
     }
     Ok(())
