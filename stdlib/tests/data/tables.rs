@@ -118,7 +118,7 @@ fn bad_tables_name_the_line() {
     script.write("junk.csv.gz", [&[0x1f, 0x8b, 8, 0][..], b"no gzip data at all here"].concat());
     script.errors(&[
         ("data.read_csv(dir + \"none.csv\")", "IoError", "none.csv: no such file"),
-        ("data.read_csv(dir + \"empty.csv\")", "ValueError", "empty.csv: the file is empty"),
+        ("data.read_csv(dir + \"empty.csv\")", "IoError", "empty.csv: the file is empty"),
         (
             "data.read_csv(dir + \"ragged.csv\")",
             "ValueError",
