@@ -260,7 +260,7 @@ fn a_state_dict_that_does_not_fit_changes_nothing() {
     );
     unchanged(
         "other[\"bias\"] = 3;",
-        "ShapeError: Error(s) in loading state_dict for Linear:\n\tWhile copying the parameter named \"bias\", expected a Tensor but received int",
+        "TypeError: Error(s) in loading state_dict for Linear:\n\tWhile copying the parameter named \"bias\", expected a Tensor but received int",
     );
     check(
         &format!(

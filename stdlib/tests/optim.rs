@@ -3,7 +3,7 @@
 
 mod beside;
 
-use beside::{both, does, lines, oracle, prepared, python, run};
+use beside::{alone, both, does, lines, oracle, prepared, python, run};
 use flambeau_runtime::script::Session;
 use flambeau_runtime::torch::{Tensor, bytes};
 use rhai::{Array, Dynamic, Map};
@@ -79,6 +79,7 @@ fn plain(text: &Value) -> String {
 
 #[test]
 fn ten_steps_give_the_bits_of_python() {
+    let _alone = alone();
     let cases: Vec<(String, String)> = lines(OPTIMIZERS).map(both).collect();
     let asked: Vec<&str> = cases.iter().map(|(_, python)| python.as_str()).collect();
     let expected = oracle("optim", &json!({"optimizers": asked}));
@@ -102,6 +103,7 @@ fn ten_steps_give_the_bits_of_python() {
 
 #[test]
 fn the_default_kernel_stays_within_rounding_of_pytorchs_default() {
+    let _alone = alone();
     let cases = ["optim.AdamW(params, lr: 0.01)", "optim.SGD(params, lr: 0.1, momentum: 0.9)"];
     let mut session = prepared();
     for code in cases {
@@ -121,6 +123,7 @@ fn the_default_kernel_stays_within_rounding_of_pytorchs_default() {
 
 #[test]
 fn fifty_steps_give_the_rates_of_python() {
+    let _alone = alone();
     let cases: Vec<(&str, &str)> =
         lines(SCHEDULERS).map(|line| line.split_once(" => ").expect("an arrow")).collect();
     let asked: Vec<[String; 2]> =
@@ -194,6 +197,7 @@ fn fifty_steps_give_the_rates_of_python() {
 
 #[test]
 fn a_plateau_lowers_the_rate_as_in_python() {
+    let _alone = alone();
     let metrics: Vec<f64> =
         (0..40).map(|i| 1.0 / (1.0 + f64::from(i.min(9))) + 0.001 * f64::from(i % 3)).collect();
     let cases = [
@@ -231,6 +235,7 @@ fn a_plateau_lowers_the_rate_as_in_python() {
 
 #[test]
 fn lbfgs_takes_the_same_path_as_in_python() {
+    let _alone = alone();
     let options = [
         "max_iter: 4",
         "lr: 0.5, max_iter: 5, history_size: 2",
@@ -270,6 +275,7 @@ fn lbfgs_takes_the_same_path_as_in_python() {
 
 #[test]
 fn a_state_dict_goes_on_where_it_was_saved() {
+    let _alone = alone();
     let mut session = prepared();
     for line in lines(OPTIMIZERS) {
         let (code, _) = both(line);

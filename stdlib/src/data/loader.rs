@@ -209,9 +209,12 @@ impl DataLoader {
 impl Config {
     /// A batch whose samples come from closures or need one to be put together.
     fn batch(&self, indices: &[i64], ctx: &Context<'_>) -> Result<Dynamic> {
-        ctx.check()?;
-        let samples =
-            indices.iter().map(|&i| self.dataset.get(i, ctx)).collect::<Result<Array>>()?;
+        let get = |&i| {
+            // A batch may be the whole data.
+            ctx.check()?;
+            self.dataset.get(i, ctx)
+        };
+        let samples = indices.iter().map(get).collect::<Result<Array>>()?;
         match (&self.batching, &self.collate) {
             (Batching::None, collate) => {
                 let sample = samples.into_iter().next().unwrap_or_default();

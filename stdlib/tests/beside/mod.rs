@@ -12,6 +12,12 @@ use flambeau_runtime::script::{Options, Session};
 use rhai::Dynamic;
 use serde_json::Value;
 
+/// Held by tests that draw from the default generator, which belongs to the whole process.
+pub fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// A session with the library.
 pub fn session() -> Session {
     Session::new(Options { libraries: flambeau_stdlib::libraries(), ..Options::default() })
