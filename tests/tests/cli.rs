@@ -64,6 +64,17 @@ fn bytes_that_are_no_text_are_an_error_of_the_script() {
 }
 
 #[test]
+fn a_nul_character_is_an_error_of_the_script() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("nul.rhai");
+    std::fs::write(&path, b"let a = 1;\nlet b\0 = 2;").expect("a file");
+    let outcome = outcome(flambeau().arg("run").arg(&path));
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.stderr.contains("SyntaxError"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("nul.rhai:2:6"), "{}", outcome.stderr);
+}
+
+#[test]
 fn arguments_after_two_dashes_are_the_scripts() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = script(folder.path(), "for arg in args { print(arg) }");

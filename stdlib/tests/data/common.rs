@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flambeau_runtime::script::{Event, Options, Permissions, Report, Session};
 use rhai::Dynamic;
@@ -16,7 +17,11 @@ pub struct Script {
     pub events: Rc<RefCell<Vec<Event>>>,
     /// The folder, removed at the end.
     pub folder: TempDir,
+    /// The default generator and the threads belong to the whole process: one script at a time.
+    _alone: MutexGuard<'static, ()>,
 }
+
+static ALONE: Mutex<()> = Mutex::new(());
 
 impl Script {
     pub fn new() -> Script {
@@ -24,6 +29,7 @@ impl Script {
     }
 
     pub fn with(permissions: Permissions) -> Script {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let events: Rc<RefCell<Vec<Event>>> = Rc::default();
         let kept = events.clone();
         let mut session = Session::new(Options {
@@ -34,7 +40,7 @@ impl Script {
         });
         let folder = tempfile::tempdir().expect("a folder");
         session.set("dir", Dynamic::from(format!("{}/", folder.path().display())));
-        Script { session, events, folder }
+        Script { session, events, folder, _alone: alone }
     }
 
     /// Evaluates a cell.

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use rhai::Token;
 
 use super::tokens::{
-    Item, begins_statement, ends_call, ends_value, is_word_of_rhai, may_begin_statement, name_of,
-    top_level_variables,
+    Item, begins_statement, ends_call, ends_value, is_any_word_of_rhai, is_word_of_rhai,
+    may_begin_statement, name_of, top_level_variables,
 };
 use super::{CALL, ERROR_OF, ESCAPE, Earlier, HELD, Insertion, WITH};
 
@@ -110,6 +110,9 @@ impl<'a> Pass<'a> {
             self.insert(i, ESCAPE);
             return i + 1;
         }
+        if self.is_key(i, &previous) {
+            return self.key(i);
+        }
         match self.items[i].token.clone() {
             Token::Let | Token::Const => self.declaration(i),
             Token::Fn => self.function(i),
@@ -201,6 +204,34 @@ impl<'a> Pass<'a> {
             }
             _ => i + 1,
         }
+    }
+
+    /// Whether a named argument or the key of a map stands at `i`: a word with `:` behind it.
+    fn is_key(&self, i: usize, previous: &Option<Token>) -> bool {
+        let word = matches!(self.items[i].token, Token::Identifier(_))
+            || is_any_word_of_rhai(&self.items[i].token);
+        let place = match self.frames.last().map(|frame| frame.kind) {
+            Some(Kind::Call) => matches!(previous, Some(Token::LeftParen | Token::Comma)),
+            Some(Kind::Map) => matches!(previous, Some(Token::MapStart | Token::Comma)),
+            _ => false,
+        };
+        word && place && self.token(i + 1) == Some(&Token::Colon)
+    }
+
+    /// The first named argument of a call opens a map; Rhai wants its own words as keys in quotes.
+    fn key(&mut self, i: usize) -> usize {
+        if let Some(frame) = self.frames.last_mut()
+            && frame.kind == Kind::Call
+            && !frame.named
+        {
+            frame.named = true;
+            self.insert(i, "#{");
+        }
+        if is_any_word_of_rhai(&self.items[i].token) {
+            self.insert(i, "\"");
+            self.insert(i + 1, "\"");
+        }
+        i + 2
     }
 
     /// `with EXPR as NAME {`: the name belongs to the block.
@@ -337,21 +368,7 @@ impl<'a> Pass<'a> {
     fn identifier(&mut self, i: usize, name: &str, previous: Option<&Token>) -> usize {
         let member = matches!(previous, Some(Token::Period | Token::Elvis | Token::DoubleColon));
         let next = self.token(i + 1).cloned();
-        // A named argument: `name:` at the start of an argument of a call.
-        if next == Some(Token::Colon)
-            && matches!(previous, Some(Token::LeftParen | Token::Comma))
-            && let Some(frame) = self.frames.last_mut()
-            && frame.kind == Kind::Call
-        {
-            if !frame.named {
-                frame.named = true;
-                self.insert(i, "#{");
-            }
-            return i + 2;
-        }
-        let in_map_key = next == Some(Token::Colon)
-            && self.frames.last().is_some_and(|frame| frame.kind == Kind::Map);
-        if member || in_map_key || next == Some(Token::DoubleColon) {
+        if member || next == Some(Token::DoubleColon) {
             return i + 1;
         }
         let called =

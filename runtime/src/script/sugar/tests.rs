@@ -26,6 +26,8 @@ fn named_arguments_become_a_map() {
     check("f(a, b: g(c: 1), d: [1, 2])", "f(a, #{b: g(#{c: 1}), d: [1, 2]})");
     check("let m = #{a: 1}; f(#{a: 1})", "let m = #{a: 1}; f(#{a: 1})");
     check("x.sum(dim: 1,)", "x.sum(#{dim: 1,})");
+    check("f(1, shared: false, debug: x)", "f(1, #{\"shared\": false, \"debug\": x})");
+    check("f(module: m); #{module: m, a: 1}", "f(#{\"module\": m}); #{\"module\": m, a: 1}");
     check("torch.zeros([2], dtype: torch.int64)", "torch.zeros([2], #{dtype: torch.int64})");
 }
 

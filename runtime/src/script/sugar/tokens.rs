@@ -104,6 +104,16 @@ pub(super) fn is_word_of_rhai(token: &Token) -> bool {
     }
 }
 
+/// Whether a token is a word that Rhai keeps for itself.
+pub(super) fn is_any_word_of_rhai(token: &Token) -> bool {
+    match token {
+        Token::Reserved(word) | Token::Custom(word) => {
+            word.chars().all(|c| c.is_alphanumeric() || c == '_')
+        }
+        token => token.is_standard_keyword(),
+    }
+}
+
 /// Whether what follows `previous` is a statement of its own.
 pub(super) fn begins_statement(previous: &Option<Token>) -> bool {
     matches!(previous, None | Some(Token::SemiColon | Token::LeftBrace | Token::RightBrace))
