@@ -1,57 +1,17 @@
 //! Ctrl-C: stops scripts, and whatever hangs.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use flambeau_tests::{flambeau, script};
-
-/// A script that has said "ready" and runs on.
-struct Running {
-    child: Child,
-    stdout: BufReader<std::process::ChildStdout>,
-    _folder: tempfile::TempDir,
-}
+use flambeau_tests::running::Running;
 
 fn start(code: &str) -> Running {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = script(folder.path(), &format!("print(\"ready\");\n{code}"));
-    let mut child = flambeau()
-        .arg("run")
-        .arg(path)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-    let mut line = String::new();
-    stdout.read_line(&mut line).expect("a line");
-    assert_eq!(line, "ready\n");
-    Running { child, stdout, _folder: folder }
+    Running::start(&format!("print(\"ready\");\n{code}"))
 }
 
-impl Running {
-    fn press(&self) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("sh").args(["-c", &format!("kill -INT {pid}")]).status();
-        assert!(sent.expect("a shell").success());
-    }
-
-    /// Exit code, output after "ready", complaints.
-    fn end(mut self, within: Duration) -> (Option<i32>, String, String) {
-        let begin = Instant::now();
-        while self.child.try_wait().expect("a child").is_none() {
-            if begin.elapsed() > within {
-                self.child.kill().expect("a child");
-                panic!("still running after {within:?}");
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let (mut out, mut err) = (String::new(), String::new());
-        self.stdout.read_to_string(&mut out).expect("text");
-        self.child.stderr.take().expect("a pipe").read_to_string(&mut err).expect("text");
-        (self.child.wait().expect("it has ended").code(), out, err)
-    }
+/// Exit code, output, complaints.
+fn end(running: Running) -> (Option<i32>, String, String) {
+    let outcome = running.end(SOON);
+    (outcome.code, outcome.stdout, outcome.stderr)
 }
 
 const SOON: Duration = Duration::from_secs(5);
@@ -60,7 +20,7 @@ const SOON: Duration = Duration::from_secs(5);
 fn stops_an_endless_loop() {
     let running = start("loop {}");
     running.press();
-    let (code, out, err) = running.end(SOON);
+    let (code, out, err) = end(running);
     assert_eq!(code, Some(130), "{err}");
     assert_eq!(out, "");
     assert!(err.contains("KeyboardInterrupt"), "{err}");
@@ -70,14 +30,14 @@ fn stops_an_endless_loop() {
 fn stops_between_two_operators() {
     let running = start("let a = torch.ones([4]);\nloop { a = a * 1.0; }");
     running.press();
-    assert_eq!(running.end(SOON).0, Some(130));
+    assert_eq!(end(running).0, Some(130));
 }
 
 #[test]
 fn stops_within_a_closure_that_native_code_calls() {
     let running = start("let a = [1]; a.map(|x| { loop {} });");
     running.press();
-    assert_eq!(running.end(SOON).0, Some(130));
+    assert_eq!(end(running).0, Some(130));
 }
 
 #[test]
@@ -88,7 +48,7 @@ fn pressed_twice_ends_what_does_not_listen() {
     running.press();
     std::thread::sleep(Duration::from_millis(300));
     running.press();
-    let (code, _, err) = running.end(SOON);
+    let (code, _, err) = end(running);
     assert_eq!(code, Some(130), "{err}");
 }
 
@@ -96,7 +56,7 @@ fn pressed_twice_ends_what_does_not_listen() {
 fn is_not_caught_by_the_script() {
     let running = start("loop { try { loop {} } catch (e) { print(`caught ${e}`); } }");
     running.press();
-    let (code, out, err) = running.end(SOON);
+    let (code, out, err) = end(running);
     assert_eq!(code, Some(130), "{err}");
     assert_eq!(out, "");
 }
@@ -120,7 +80,7 @@ fn stops_within_native_loops() {
     ] {
         let running = start(code);
         running.press();
-        let (exit, out, err) = running.end(SOON);
+        let (exit, out, err) = end(running);
         assert_eq!(exit, Some(130), "{code}: {err}");
         assert_eq!(out, "");
     }
@@ -137,7 +97,7 @@ fn is_not_caught_behind_functions_that_call_closures() {
     ] {
         let running = start(code);
         running.press();
-        let (exit, out, err) = running.end(SOON);
+        let (exit, out, err) = end(running);
         assert_eq!(exit, Some(130), "{code}: {err}");
         assert_eq!(out, "", "{code}");
     }

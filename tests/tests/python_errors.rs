@@ -1,10 +1,10 @@
 //! Errors that cross between scripts and Python: kind, object, one traceback, Ctrl-C.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use flambeau_tests::{Outcome, flambeau, outcome, run_text, script};
+use flambeau_tests::running::Running;
+use flambeau_tests::{Outcome, outcome, run_text, script};
 
 /// Runs a script from a file and asserts that it failed.
 fn failing(code: &str) -> Outcome {
@@ -162,36 +162,11 @@ fn the_sandbox_denies_python_unless_allowed() {
 
 /// Interrupts a script half a second after it has said "ready"; how it ended, and how soon.
 fn interrupted(code: &str) -> (Outcome, Duration) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = script(folder.path(), code);
-    let mut child = flambeau()
-        .arg("run")
-        .arg(path)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-    let mut line = String::new();
-    stdout.read_line(&mut line).expect("a line");
-    assert_eq!(line, "ready\n");
+    let running = Running::start(code);
     std::thread::sleep(Duration::from_millis(500));
     let begin = Instant::now();
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(sent.expect("kill").success());
-    while child.try_wait().expect("a child").is_none() {
-        if begin.elapsed() > Duration::from_secs(20) {
-            child.kill().expect("a child");
-            panic!("still running");
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let took = begin.elapsed();
-    let (mut out, mut err) = (String::new(), String::new());
-    stdout.read_to_string(&mut out).expect("text");
-    child.stderr.take().expect("a pipe").read_to_string(&mut err).expect("text");
-    let code = child.wait().expect("it has ended").code();
-    (Outcome { code, stdout: out, stderr: err }, took)
+    running.press();
+    (running.end(Duration::from_secs(20)), begin.elapsed())
 }
 
 #[test]

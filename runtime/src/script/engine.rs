@@ -573,5 +573,8 @@ pub(crate) fn register_mentioned(engine: &mut Engine, state: &Rc<State>, mention
             }
         });
     }
-    engine.register_global_module(module.into());
+    // Every module of the engine is asked for every name that is looked up: none without a function.
+    if !module.is_empty() {
+        engine.register_global_module(module.into());
+    }
 }

@@ -176,8 +176,9 @@ fn view(tensor: &tch::Tensor, index: &Dynamic) -> Result<(tch::Tensor, Vec<Optio
         axis += if matches!(entry, Entry::Ellipsis) { dims - used } else { count } as i64;
         match entry {
             Entry::Select(i) => {
-                // Nested tensors have no sizes; libtorch checks theirs.
+                // Below 0 where the tensors of a nested one differ: libtorch checks those.
                 if let Some(&size) = shim::sizes(&view).get(dim as usize)
+                    && size >= 0
                     && (i >= size || i < -size)
                 {
                     return Err(Error::index(format!(

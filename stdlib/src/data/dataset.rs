@@ -2,12 +2,11 @@
 //!
 //! Source: <https://docs.pytorch.org/docs/2.11/data.html>.
 
-use flambeau_runtime::torch::sizes;
+use flambeau_runtime::torch::{Tensor, sizes};
 use std::rc::Rc;
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Context, Items, Object, convert};
-use flambeau_runtime::torch::Tensor;
 use rhai::{Array, Dynamic, Map};
 
 /// A dataset; a clone is the same one.

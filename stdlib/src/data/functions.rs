@@ -2,8 +2,7 @@
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function, convert};
-use flambeau_runtime::torch::Tensor;
-use flambeau_runtime::torch::sizes;
+use flambeau_runtime::torch::{Tensor, sizes};
 use rhai::{Array, Dynamic};
 
 use super::dataset::{Dataset, Kind};

@@ -1,11 +1,10 @@
 //! Batches of datasets that hold only tensors: picked by libtorch, without a closure, on any
 //! thread.
 
-use flambeau_runtime::torch::sizes;
+use flambeau_runtime::torch::{Tensor, sizes};
 use std::sync::Arc;
 
 use flambeau_runtime::error::Result;
-use flambeau_runtime::torch::Tensor;
 
 use super::dataset::{Dataset, Kind};
 use crate::functional::common::device;

@@ -312,11 +312,6 @@ pub(crate) fn attend(a: &Attention) -> Result<(Tensor, Option<Tensor>)> {
 
 /// Refuses shapes that do not fit together; whether there is a batch dimension.
 fn check_shapes(a: &Attention) -> Result<bool> {
-    for (name, tensor) in [("query", &a.query), ("key", &a.key), ("value", &a.value)] {
-        if sizes(tensor).len() != tensor.dim() {
-            return Err(Error::shape(format!("{name} must not be a nested tensor")));
-        }
-    }
     let dims = a.query.dim();
     if dims != 2 && dims != 3 {
         return Err(Error::shape(format!(

@@ -2,8 +2,7 @@
 
 use flambeau_runtime::error::Kind;
 use flambeau_runtime::script::{Args, Function};
-use flambeau_runtime::torch::Tensor;
-use flambeau_runtime::torch::numel;
+use flambeau_runtime::torch::{Tensor, numel};
 use flambeau_runtime::{Error, Result};
 use rhai::Dynamic;
 

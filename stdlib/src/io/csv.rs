@@ -2,8 +2,7 @@
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function, convert};
-use flambeau_runtime::torch::sizes;
-use flambeau_runtime::torch::{Dtype, Tensor, default_dtype};
+use flambeau_runtime::torch::{Dtype, Tensor, default_dtype, sizes};
 use rhai::{Dynamic, Map};
 
 use super::delimited::{Format, Rows};

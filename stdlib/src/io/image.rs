@@ -1,12 +1,11 @@
 //! Pictures as tensors: PNG and JPEG.
 
-use flambeau_runtime::torch::sizes;
+use flambeau_runtime::torch::{Dtype, Tensor, sizes};
 use std::io::Cursor;
 use std::path::Path;
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Function, convert};
-use flambeau_runtime::torch::{Dtype, Tensor};
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ColorType, DynamicImage, ExtendedColorType, ImageEncoder, ImageReader};

@@ -3,8 +3,7 @@
 
 use flambeau_runtime::error::Result;
 use flambeau_runtime::script::Context;
-use flambeau_runtime::torch::sizes;
-use flambeau_runtime::torch::{self, Dtype, Tensor};
+use flambeau_runtime::torch::{self, Dtype, Tensor, sizes};
 use rhai::Dynamic;
 
 /// A dense tensor as bytes: native byte order, row-major.

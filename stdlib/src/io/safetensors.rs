@@ -3,13 +3,12 @@
 //! Source: <https://github.com/huggingface/safetensors#format>. Files go to and come from the
 //! Python package unchanged.
 
-use flambeau_runtime::torch::sizes;
+use flambeau_runtime::torch::{Dtype, Tensor, sizes};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use flambeau_runtime::error::{Error, Result};
-use flambeau_runtime::torch::{Dtype, Tensor};
 use serde_json::{Map, Value, json};
 
 use super::files;

@@ -5,8 +5,7 @@
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::Context;
-use flambeau_runtime::torch::{Generator, Tensor};
-use flambeau_runtime::torch::{numel, sizes};
+use flambeau_runtime::torch::{Generator, Tensor, numel, sizes};
 use rhai::{Dynamic, Map};
 
 use crate::functional::common::device;

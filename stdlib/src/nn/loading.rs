@@ -1,12 +1,11 @@
 //! `state_dict` and `load_state_dict`. Everything is checked before the first tensor is written: a
 //! state dict that does not fit leaves the module as it was.
 
-use flambeau_runtime::torch::sizes;
+use flambeau_runtime::torch::{Tensor, sizes};
 use std::collections::HashSet;
 
 use flambeau_runtime::error::{Error, Kind, Result};
 use flambeau_runtime::script::{Function, convert};
-use flambeau_runtime::torch::Tensor;
 use rhai::{Dynamic, Map};
 
 use super::module::{Module, join};

@@ -2,8 +2,7 @@
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function, convert};
-use flambeau_runtime::torch::Tensor;
-use flambeau_runtime::torch::numel;
+use flambeau_runtime::torch::{Tensor, numel};
 use rhai::Dynamic;
 
 use super::module::{Buffer, Module};

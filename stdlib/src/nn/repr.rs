@@ -5,8 +5,7 @@
 //! value (`a|b` for one of several), `name!r` puts strings in quotes. The name of a parameter shows
 //! whether it is there.
 
-use flambeau_runtime::torch::Tensor;
-use flambeau_runtime::torch::sizes;
+use flambeau_runtime::torch::{Tensor, sizes};
 use rhai::{Array, Dynamic, ImmutableString};
 
 use super::class::Role;

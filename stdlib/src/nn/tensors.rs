@@ -1,10 +1,9 @@
 //! What a module asks of its tensors beyond operators: identity, leaves, data and gradients.
 
-use flambeau_runtime::torch::sizes;
+use flambeau_runtime::torch::{self, Tensor, sizes};
 use std::collections::HashMap;
 
 use flambeau_runtime::error::Result;
-use flambeau_runtime::torch::{self, Tensor};
 
 /// Whether both are handles to one tensor: the same elements of the same storage, and as leaves
 /// alike. (Two leaves that were made to share all their memory count as one.)

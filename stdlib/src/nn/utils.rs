@@ -4,8 +4,7 @@
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function, convert};
-use flambeau_runtime::torch::numel;
-use flambeau_runtime::torch::{NativeArgument, NativeOperator, Tensor};
+use flambeau_runtime::torch::{NativeArgument, NativeOperator, Tensor, numel};
 use rhai::Dynamic;
 
 use super::module::Module;

@@ -5,8 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use flambeau_runtime::script::{Context, Object, convert};
-use flambeau_runtime::torch::Tensor;
-use flambeau_runtime::torch::sizes;
+use flambeau_runtime::torch::{Tensor, sizes};
 use flambeau_runtime::{Error, Result};
 use rhai::{Array, Dynamic, Map};
 

@@ -2,8 +2,7 @@
 
 use crate::functional::numbers::WithNumber;
 use flambeau_runtime::script::convert;
-use flambeau_runtime::torch::Tensor;
-use flambeau_runtime::torch::numel;
+use flambeau_runtime::torch::{Tensor, numel};
 use flambeau_runtime::{Error, Result};
 use indexmap::IndexMap;
 use rhai::{Dynamic, ImmutableString};

@@ -1,11 +1,10 @@
 //! Tensors as pictures: `plot.image`.
 
-use flambeau_runtime::torch::{numel, sizes};
+use flambeau_runtime::torch::{Dtype, Tensor, numel, sizes};
 use std::io::Cursor;
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Event};
-use flambeau_runtime::torch::{Dtype, Tensor};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use rhai::Dynamic;

@@ -96,11 +96,10 @@ pub(super) fn is_assignment(token: &Token) -> bool {
 pub(super) fn is_word_of_rhai(token: &Token) -> bool {
     match token {
         Token::Identifier(word) => MODES.contains(&word.as_str()),
-        Token::Reserved(word) | Token::Custom(word) => {
-            !METHOD_WORDS.contains(&word.as_str())
-                && word.chars().all(|c| c.is_alphanumeric() || c == '_')
+        Token::Reserved(word) | Token::Custom(word) if METHOD_WORDS.contains(&word.as_str()) => {
+            false
         }
-        token => token.is_standard_keyword(),
+        token => is_any_word_of_rhai(token),
     }
 }
 

@@ -2,8 +2,7 @@
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function};
-use flambeau_runtime::torch::Tensor;
-use flambeau_runtime::torch::sizes;
+use flambeau_runtime::torch::{Tensor, sizes};
 use rhai::{Dynamic, ImmutableString};
 
 use super::super::class::{Call, Class, Forward, constructors, value};

@@ -3,8 +3,7 @@
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function};
-use flambeau_runtime::torch::Tensor;
-use flambeau_runtime::torch::sizes;
+use flambeau_runtime::torch::{Tensor, sizes};
 
 use super::super::class::{Class, Forward, constructors, value};
 use super::super::module::Module;

@@ -1,11 +1,10 @@
 //! Recurrent networks: RNN, LSTM, GRU and their cells.
 
-use flambeau_runtime::torch::sizes;
+use flambeau_runtime::torch::{Tensor, sizes};
 use std::rc::Rc;
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function, Results, convert};
-use flambeau_runtime::torch::Tensor;
 use rhai::Dynamic;
 
 use super::super::class::{Call, Class, Forward, constructors, value};
