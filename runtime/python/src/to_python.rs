@@ -21,7 +21,7 @@ use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
 
 use crate::errors::Attempt;
 use crate::object::PyObject;
-use crate::{interpreter, registry, tensor};
+use crate::{handle, interpreter, tensor};
 
 /// The object for a value.
 pub(crate) fn object<'py>(py: Python<'py>, value: &Dynamic) -> Attempt<Bound<'py, PyAny>> {
@@ -104,14 +104,12 @@ fn small<'py>(py: Python<'py>, value: &Dynamic) -> Attempt<Bound<'py, PyAny>> {
     if callable_ {
         return callable(py, value, &text);
     }
-    let number = registry::keep(value);
-    Ok(interpreter::helper(py, "Value")?.call1((number, text))?)
+    Ok(interpreter::helper(py, "Value")?.call1((handle::keep(value)?, text))?)
 }
 
 fn callable<'py>(py: Python<'py>, value: Dynamic, name: &str) -> Attempt<Bound<'py, PyAny>> {
     let text = Context::current(|ctx| Ok(ctx.display(&value))).unwrap_or_default();
-    let number = registry::keep(value);
-    Ok(interpreter::helper(py, "Function")?.call1((number, text, name))?)
+    Ok(interpreter::helper(py, "Function")?.call1((handle::keep(value)?, text, name))?)
 }
 
 /// A list of the items.
