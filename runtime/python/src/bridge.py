@@ -145,7 +145,7 @@ def end():
 
 # What becomes of a value whose type is none of Python's own plain ones; the numbers are those of
 # `from_python.rs`.
-OBJECT, SCALAR, SEQUENCE, TENSOR, DTYPE, DEVICE, AWAITABLE, VALUE = range(8)
+(OBJECT, SCALAR, SEQUENCE, TENSOR, DTYPE, DEVICE, AWAITABLE, VALUE, SLICE, LAYOUT, MEMORY_FORMAT) = range(11)
 
 
 def rule(kind):
@@ -159,12 +159,18 @@ def rule(kind):
             return DTYPE
         if kind is torch.device:
             return DEVICE
+        if kind is torch.layout:
+            return LAYOUT
+        if kind is torch.memory_format:
+            return MEMORY_FORMAT
         if kind is torch.Size:
             return SEQUENCE
     if numpy is not None and hasattr(numpy, "generic") and issubclass(kind, numpy.generic):
         plain = (numpy.bool_, numpy.integer, numpy.float16, numpy.float32, numpy.float64, numpy.complex64)
         if issubclass(kind, plain + (numpy.complex128,)) and not issubclass(kind, numpy.timedelta64):
             return SCALAR
+    if kind is slice:
+        return SLICE
     if issubclass(kind, types.CoroutineType):
         return AWAITABLE
     if issubclass(kind, Value):
@@ -190,7 +196,7 @@ def wait(awaitable):
     return loop.run_until_complete(awaitable)
 
 
-def dtype(name):
+def constant(name):
     """`torch.NAME`."""
     import torch
 

@@ -7,13 +7,14 @@
 //! | complex, `slice(…)`, several results | `complex`, `slice`, `tuple` |
 //! | a tensor | the same tensor |
 //! | `torch.float32`, `torch.device("cpu")` | `torch.dtype`, `torch.device` |
+//! | `torch.strided`, `torch.channels_last` | `torch.layout`, `torch.memory_format` |
 //! | a function | a callable |
 //! | anything else | an object that comes back as it was |
 
 use std::ops::{Range, RangeInclusive};
 
 use flambeau_runtime::script::{Complex, Context, NewAxis, Results, Slice};
-use flambeau_runtime::torch::{Device, Dtype, Tensor};
+use flambeau_runtime::torch::{Device, Dtype, Layout, MemoryFormat, Tensor};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyComplex, PyDict, PyList, PyTuple};
@@ -93,7 +94,13 @@ fn small<'py>(py: Python<'py>, value: &Dynamic) -> Attempt<Bound<'py, PyAny>> {
         return Ok(PyTuple::new(py, items)?.into_any());
     }
     if let Some(dtype) = value.read_lock::<Dtype>() {
-        return Ok(interpreter::helper(py, "dtype")?.call1((dtype.name(),))?);
+        return constant(py, dtype.name());
+    }
+    if let Some(layout) = value.read_lock::<Layout>() {
+        return constant(py, &layout.to_string());
+    }
+    if let Some(format) = value.read_lock::<MemoryFormat>() {
+        return constant(py, &format.to_string());
     }
     if let Some(device) = value.read_lock::<Device>() {
         return Ok(interpreter::helper(py, "device")?.call1((device.to_string(),))?);
@@ -106,6 +113,12 @@ fn small<'py>(py: Python<'py>, value: &Dynamic) -> Attempt<Bound<'py, PyAny>> {
     }
     let number = registry::keep(value);
     Ok(interpreter::helper(py, "Value")?.call1((number, text))?)
+}
+
+/// `torch.NAME`, also by its name with the prefix.
+fn constant<'py>(py: Python<'py>, name: &str) -> Attempt<Bound<'py, PyAny>> {
+    let name = name.strip_prefix("torch.").unwrap_or(name);
+    Ok(interpreter::helper(py, "constant")?.call1((name,))?)
 }
 
 fn callable<'py>(py: Python<'py>, value: Dynamic, name: &str) -> Attempt<Bound<'py, PyAny>> {
