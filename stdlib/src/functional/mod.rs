@@ -20,6 +20,7 @@ mod tensor_lists;
 mod tensor_products;
 mod tensor_sets;
 mod tensor_spectra;
+mod windows;
 
 use flambeau_runtime::script::{Function, Library};
 
@@ -44,4 +45,5 @@ pub const LIBRARIES: &[Library] = &[
     shelf(tensor_products::FUNCTIONS),
     shelf(tensor_sets::FUNCTIONS),
     shelf(tensor_spectra::FUNCTIONS),
+    shelf(windows::FUNCTIONS),
 ];
