@@ -10,6 +10,7 @@ mod embedding;
 mod loss_classification;
 mod loss_margin;
 mod loss_regression;
+mod masked;
 mod normalization;
 pub(crate) mod numbers;
 mod pooling;
@@ -37,6 +38,7 @@ pub const LIBRARIES: &[Library] = &[
     shelf(loss_classification::FUNCTIONS),
     shelf(loss_margin::FUNCTIONS),
     shelf(loss_regression::FUNCTIONS),
+    shelf(masked::FUNCTIONS),
     shelf(normalization::FUNCTIONS),
     shelf(pooling::FUNCTIONS),
     shelf(pooling_adaptive::FUNCTIONS),
