@@ -1,5 +1,7 @@
 """torch's database of operators: every entry with every sample, called by a script and by Python."""
 
+import itertools
+
 import torch
 from torch.testing._internal.common_methods_invocations import op_db
 
@@ -34,14 +36,24 @@ def entries():
 
 def samples(entry):
     """The arguments of each sample: dtype, positional with the input first, keywords, and what makes a result
-    one that may be differentiated."""
+    one that may be differentiated. Some entries have samples that want no gradient beside those that do."""
     known = entry.supported_dtypes("cpu")
     dtypes = [dtype for dtype in DTYPES if dtype in known]
     for dtype in dtypes or [dtype for dtype in OTHERS if dtype in known][:1]:
-        seed()
-        graph = entry.supports_autograd and dtype in entry.supported_backward_dtypes("cpu")
-        for sample in list(entry.sample_inputs("cpu", dtype, requires_grad=graph)):
+        lists = []
+        if entry.supports_autograd and dtype in entry.supported_backward_dtypes("cpu"):
+            lists.append(make(entry, dtype, True))
+        plain = make(entry, dtype, False)
+        if not lists or len(plain) > len(lists[0]):
+            lists.append(plain)
+        for sample in itertools.chain(*lists):
             yield dtype, (sample.input, *sample.args), sample.kwargs, sample.output_process_fn_grad
+
+
+def make(entry, dtype, requires_grad):
+    """The samples that torch has for this dtype."""
+    seed()
+    return list(entry.sample_inputs("cpu", dtype, requires_grad=requires_grad))
 
 
 def variants(entry, kwargs):
