@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import builtins
+import collections
 import difflib
 import importlib.util
 import inspect
@@ -171,11 +172,27 @@ def rule(kind):
             return SCALAR
     if kind is slice:
         return SLICE
+    if kind in NAMED_RESULTS.values():
+        return SEQUENCE
     if issubclass(kind, types.CoroutineType):
         return AWAITABLE
     if issubclass(kind, Value):
         return VALUE
     return OBJECT
+
+
+# The classes of results with names, by their function and names.
+NAMED_RESULTS = {}
+
+
+def results(function, names, values):
+    """Several results of an operator: a tuple, whose items have names too where they are known."""
+    if not all(names):
+        return tuple(values)
+    kind = NAMED_RESULTS.get((function, *names))
+    if kind is None:
+        kind = NAMED_RESULTS[(function, *names)] = collections.namedtuple(function, names, rename=True)
+    return kind._make(values)
 
 
 loop = None

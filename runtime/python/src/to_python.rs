@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | `()`, bool, int, float, string | `None`, `bool`, `int`, `float`, `str` |
 //! | blob, array, map, range | `bytes`, `list`, `dict`, `range`: copies |
-//! | complex, `slice(…)`, several results | `complex`, `slice`, `tuple` |
+//! | complex, `slice(…)` | `complex`, `slice` |
+//! | several results | a `tuple`, a named one where they have names |
 //! | a tensor | the same tensor |
 //! | `torch.float32`, `torch.device("cpu")` | `torch.dtype`, `torch.device` |
 //! | `torch.strided`, `torch.channels_last` | `torch.layout`, `torch.memory_format` |
@@ -91,7 +92,12 @@ fn small<'py>(py: Python<'py>, value: &Dynamic) -> Attempt<Bound<'py, PyAny>> {
     if let Some(results) = value.read_lock::<Results>() {
         let items =
             results.values.iter().map(|item| object(py, item)).collect::<Attempt<Vec<_>>>()?;
-        return Ok(PyTuple::new(py, items)?.into_any());
+        let items = PyTuple::new(py, items)?;
+        if results.names.is_empty() {
+            return Ok(items.into_any());
+        }
+        let names = PyTuple::new(py, results.names.iter())?;
+        return Ok(interpreter::helper(py, "results")?.call1((&*results.name, names, items))?);
     }
     if let Some(dtype) = value.read_lock::<Dtype>() {
         return constant(py, dtype.name());

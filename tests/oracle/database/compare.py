@@ -43,6 +43,12 @@ def tensors(values):
     return [value for value in pytree.tree_leaves(values) if isinstance(value, torch.Tensor)]
 
 
+def names(results):
+    """The names of several results."""
+    kind = type(results)
+    return getattr(kind, "_fields", None) or getattr(kind, "__match_args__", None)
+
+
 def same(ours, theirs, where="the result", contents=True):
     """Raises `Different` with what differs; `contents` says whether the elements mean something."""
     if isinstance(theirs, torch.Tensor):
@@ -52,6 +58,8 @@ def same(ours, theirs, where="the result", contents=True):
     elif isinstance(theirs, (tuple, list)):
         if not isinstance(ours, (tuple, list)) or len(ours) != len(theirs):
             raise Different(f"{where}: {ours!r:.80} instead of {len(theirs)} values")
+        if names(theirs) and names(ours) != names(theirs):
+            raise Different(f"{where}: named {names(ours)} instead of {names(theirs)}")
         for i, (a, b) in enumerate(zip(ours, theirs)):
             same(a, b, f"{where}[{i}]", contents)
     elif isinstance(theirs, dict):
