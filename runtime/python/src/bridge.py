@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import builtins
+import collections
 import difflib
 import importlib.util
 import inspect
@@ -142,7 +143,7 @@ def end():
 
 # What becomes of a value whose type is none of Python's own plain ones; the numbers are those of
 # `from_python.rs`.
-OBJECT, SCALAR, SEQUENCE, TENSOR, DTYPE, DEVICE, AWAITABLE, VALUE = range(8)
+(OBJECT, SCALAR, SEQUENCE, TENSOR, DTYPE, DEVICE, AWAITABLE, VALUE, SLICE, LAYOUT, MEMORY_FORMAT) = range(11)
 
 
 def rule(kind):
@@ -156,17 +157,39 @@ def rule(kind):
             return DTYPE
         if kind is torch.device:
             return DEVICE
+        if kind is torch.layout:
+            return LAYOUT
+        if kind is torch.memory_format:
+            return MEMORY_FORMAT
         if kind is torch.Size:
             return SEQUENCE
     if numpy is not None and hasattr(numpy, "generic") and issubclass(kind, numpy.generic):
         plain = (numpy.bool_, numpy.integer, numpy.float16, numpy.float32, numpy.float64, numpy.complex64)
         if issubclass(kind, plain + (numpy.complex128,)) and not issubclass(kind, numpy.timedelta64):
             return SCALAR
+    if kind is slice:
+        return SLICE
+    if kind in NAMED_RESULTS.values():
+        return SEQUENCE
     if issubclass(kind, types.CoroutineType):
         return AWAITABLE
     if issubclass(kind, Handle):  # noqa: F821 - made in Rust
         return VALUE
     return OBJECT
+
+
+# The classes of results with names, by their function and names.
+NAMED_RESULTS = {}
+
+
+def results(function, names, values):
+    """Several results of an operator: a tuple, whose items have names too where they are known."""
+    if not all(names):
+        return tuple(values)
+    kind = NAMED_RESULTS.get((function, *names))
+    if kind is None:
+        kind = NAMED_RESULTS[(function, *names)] = collections.namedtuple(function, names, rename=True)
+    return kind._make(values)
 
 
 loop = None
@@ -187,7 +210,7 @@ def wait(awaitable):
     return loop.run_until_complete(awaitable)
 
 
-def dtype(name):
+def constant(name):
     """`torch.NAME`."""
     import torch
 
