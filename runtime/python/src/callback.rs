@@ -30,11 +30,22 @@ fn run(py: Python<'_>, args: &Bound<'_, PyTuple>) -> Attempt<Py<PyAny>> {
         )
         .help("call it from the thread that runs the script")
     })?;
-    let positional = args.get_item(1)?;
+    let values = arguments(&args.get_item(1)?, &args.get_item(2)?)?;
+    let mut frames = Vec::new();
+    let result =
+        detached(py, || Context::current(|ctx| ctx.call_traced(&function, values, &mut frames)));
+    let result = result.map_err(|error| to_traced_exception(py, error, frames))?;
+    Ok(to_python::object(py, &result)?.unbind())
+}
+
+/// The arguments of a call, the named ones as a map at the end.
+pub(crate) fn arguments(
+    positional: &Bound<'_, PyAny>,
+    named: &Bound<'_, PyAny>,
+) -> Attempt<Vec<Dynamic>> {
     let positional = positional.cast::<PyTuple>()?;
     let mut values =
         positional.iter().map(|value| from_python::value(&value)).collect::<Attempt<Vec<_>>>()?;
-    let named = args.get_item(2)?;
     let named = named.cast::<PyDict>()?;
     if !named.is_empty() {
         let mut map = Map::new();
@@ -43,16 +54,12 @@ fn run(py: Python<'_>, args: &Bound<'_, PyTuple>) -> Attempt<Py<PyAny>> {
         }
         values.push(Dynamic::from_map(map));
     }
-    let mut frames = Vec::new();
-    let result =
-        detached(py, || Context::current(|ctx| ctx.call_traced(&function, values, &mut frames)));
-    let result = result.map_err(|error| to_traced_exception(py, error, frames))?;
-    Ok(to_python::object(py, &result)?.unbind())
+    Ok(values)
 }
 
 /// Runs `run` without the GIL. Scripts always run so: what they call in libtorch may need it on another
 /// thread.
-fn detached<R>(py: Python<'_>, run: impl FnOnce() -> R) -> R {
+pub(crate) fn detached<R>(py: Python<'_>, run: impl FnOnce() -> R) -> R {
     struct Assert<T>(T);
     // SAFETY: `detach` asks for `Send` to keep values of Python away from code without the GIL. It runs the
     // closure on this very thread, and `run` reaches Python by `interpreter::with` only.

@@ -33,6 +33,8 @@ mod functions;
 mod index;
 mod interpreter;
 mod interrupt;
+mod members;
+mod module;
 mod object;
 mod registry;
 mod tensor;

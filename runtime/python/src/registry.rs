@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use flambeau_runtime::{Error, Kind};
 use rhai::Dynamic;
 
 thread_local! {
@@ -44,6 +45,12 @@ pub(crate) fn keep(value: Dynamic) -> u64 {
 /// The value of a number, on the thread that kept it.
 pub(crate) fn get(number: u64) -> Option<Dynamic> {
     VALUES.with_borrow(|values| values.get(&number).cloned())
+}
+
+/// The error for a number that [`get`] does not know.
+pub(crate) fn elsewhere() -> Error {
+    Error::new(Kind::Runtime, "a value of a script was used on another thread than its session's")
+        .help("use it on the thread that runs the script")
 }
 
 /// Nobody asks for this number any more.

@@ -8,6 +8,7 @@
 //! | a tensor | the same tensor |
 //! | `torch.float32`, `torch.device("cpu")` | `torch.dtype`, `torch.device` |
 //! | a function | a callable |
+//! | a module | a `torch.nn.Module` |
 //! | anything else | an object that comes back as it was |
 
 use std::ops::{Range, RangeInclusive};
@@ -21,7 +22,7 @@ use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
 
 use crate::errors::Attempt;
 use crate::object::PyObject;
-use crate::{interpreter, registry, tensor};
+use crate::{interpreter, module, registry, tensor};
 
 /// The object for a value.
 pub(crate) fn object<'py>(py: Python<'py>, value: &Dynamic) -> Attempt<Bound<'py, PyAny>> {
@@ -97,6 +98,9 @@ fn small<'py>(py: Python<'py>, value: &Dynamic) -> Attempt<Bound<'py, PyAny>> {
     }
     if let Some(device) = value.read_lock::<Device>() {
         return Ok(interpreter::helper(py, "device")?.call1((device.to_string(),))?);
+    }
+    if let Some(members) = Context::current(|ctx| Ok(ctx.members(value))).unwrap_or_default() {
+        return module::object(py, value, &*members);
     }
     let callable_ = Context::current(|ctx| Ok(ctx.is_callable(value))).unwrap_or(false);
     let text = Context::current(|ctx| Ok(ctx.display(value))).unwrap_or_default();
