@@ -173,7 +173,7 @@ def rule(kind):
         return SEQUENCE
     if issubclass(kind, types.CoroutineType):
         return AWAITABLE
-    if issubclass(kind, Handle):  # noqa: F821 - made in Rust
+    if issubclass(kind, Handle) or hasattr(kind, "_flambeau"):  # noqa: F821 - made in Rust
         return VALUE
     return OBJECT
 
@@ -190,6 +190,32 @@ def results(function, names, values):
     if kind is None:
         kind = NAMED_RESULTS[(function, *names)] = collections.namedtuple(function, names, rename=True)
     return kind._make(values)
+
+
+def is_module(value):
+    """Whether it is a `torch.nn.Module`; none can be before torch was imported."""
+    nn = sys.modules.get("torch.nn")
+    return nn is not None and isinstance(value, nn.Module)
+
+
+def register_hook(module, hook, before, prepend):
+    """Registers a script's closure; an array that it gives back stands for a tuple, as modules use them."""
+
+    def called(*args):
+        result = hook(*args)
+        return tuple(result) if isinstance(result, list) else result
+
+    register = module.register_forward_pre_hook if before else module.register_forward_hook
+    return register(called, prepend=prepend)
+
+
+def set_member(module, place, name, value):
+    """Sets an entry of `_parameters`, `_buffers` or `_modules`."""
+    import torch
+
+    if place == "_parameters" and type(value) is torch.Tensor and value.is_leaf:
+        value.__class__ = torch.nn.Parameter
+    getattr(module, place)[name] = value
 
 
 loop = None

@@ -34,6 +34,22 @@ fn run(
     args: &Bound<'_, PyTuple>,
     keywords: Option<&Bound<'_, PyDict>>,
 ) -> Attempt<Py<PyAny>> {
+    let values = arguments(args, keywords)?;
+    let mut frames = Vec::new();
+    let result = detached(py, || {
+        Context::current(|ctx| {
+            ctx.state().evaluation(|| ctx.call_traced(function, values, &mut frames))
+        })
+    });
+    let result = result.map_err(|error| to_traced_exception(py, error, frames))?;
+    Ok(to_python::object(py, &result)?.unbind())
+}
+
+/// The arguments of a call, the named ones as a map at the end.
+pub(crate) fn arguments(
+    args: &Bound<'_, PyTuple>,
+    keywords: Option<&Bound<'_, PyDict>>,
+) -> Attempt<Vec<Dynamic>> {
     let mut values =
         args.iter().map(|value| from_python::value(&value)).collect::<Attempt<Vec<_>>>()?;
     if let Some(named) = keywords.filter(|named| !named.is_empty()) {
@@ -43,14 +59,7 @@ fn run(
         }
         values.push(Dynamic::from_map(map));
     }
-    let mut frames = Vec::new();
-    let result = detached(py, || {
-        Context::current(|ctx| {
-            ctx.state().evaluation(|| ctx.call_traced(function, values, &mut frames))
-        })
-    });
-    let result = result.map_err(|error| to_traced_exception(py, error, frames))?;
-    Ok(to_python::object(py, &result)?.unbind())
+    Ok(values)
 }
 
 /// Runs `run` without the GIL. Scripts always run so: what they call in libtorch may need it on another

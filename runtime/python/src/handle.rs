@@ -37,8 +37,19 @@ pub(crate) fn keep(value: Dynamic) -> Attempt<Handle> {
     Ok(Handle(Kept::new(value)?))
 }
 
-/// The value behind a handle, where that is of the session that evaluates on this thread.
+impl Handle {
+    /// What it holds.
+    pub(crate) fn kept(&self) -> &Kept<Dynamic> {
+        &self.0
+    }
+}
+
+/// The value behind a handle, or behind the one that an object has as `_flambeau`, where that is of the session
+/// that evaluates on this thread.
 pub(crate) fn get(object: &Bound<'_, PyAny>) -> Option<Dynamic> {
-    let value = object.cast::<Handle>().ok()?.get().0.get()?;
+    let value = match object.cast::<Handle>() {
+        Ok(handle) => handle.get().0.get()?,
+        Err(_) => object.getattr("_flambeau").ok()?.cast::<Handle>().ok()?.get().0.get()?,
+    };
     Some(Dynamic::clone(&value))
 }

@@ -37,6 +37,8 @@ mod host;
 mod index;
 mod interpreter;
 mod interrupt;
+mod members;
+mod module;
 mod object;
 mod runtime;
 mod tensor;

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use flambeau_runtime::script::{Context, Items, Object, Side};
+use flambeau_runtime::script::{Context, Items, Members, Object, Side};
 use flambeau_runtime::{Error, Result};
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
@@ -12,6 +12,7 @@ use rhai::{Dynamic, Map};
 
 use crate::errors::Attempt;
 use crate::interpreter::{self, outside, with};
+use crate::members::PyMembers;
 use crate::{from_python, index, to_python};
 
 /// An object of Python's: a clone of the handle is the same object.
@@ -59,7 +60,7 @@ impl PyObject {
     }
 
     /// Runs `run` with the object, the GIL held.
-    fn with<R>(&self, run: impl FnOnce(Bound<'_, PyAny>) -> Attempt<R>) -> Result<R> {
+    pub(crate) fn with<R>(&self, run: impl FnOnce(Bound<'_, PyAny>) -> Attempt<R>) -> Result<R> {
         with(|py| run(self.get(py)?))
     }
 }
@@ -110,6 +111,10 @@ impl Object for PyObject {
 
     fn attributes(&self) -> Vec<String> {
         self.with(|object| Ok(object.dir()?.extract::<Vec<String>>()?)).unwrap_or_default()
+    }
+
+    fn members(&self) -> Option<Rc<dyn Members>> {
+        PyMembers::of(self).map(|members| Rc::new(members) as Rc<dyn Members>)
     }
 
     fn call(&self, args: Vec<Dynamic>, _ctx: &Context<'_>) -> Result<Dynamic> {

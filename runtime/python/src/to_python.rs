@@ -10,6 +10,7 @@
 //! | `torch.float32`, `torch.device("cpu")` | `torch.dtype`, `torch.device` |
 //! | `torch.strided`, `torch.channels_last` | `torch.layout`, `torch.memory_format` |
 //! | a function | a callable |
+//! | a module | a `torch.nn.Module` |
 //! | anything else | an object that comes back as it was |
 
 use std::ops::{Range, RangeInclusive};
@@ -23,7 +24,7 @@ use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
 
 use crate::errors::Attempt;
 use crate::object::PyObject;
-use crate::{handle, interpreter, tensor};
+use crate::{handle, interpreter, module, tensor};
 
 /// The object for a value.
 pub(crate) fn object<'py>(py: Python<'py>, value: &Dynamic) -> Attempt<Bound<'py, PyAny>> {
@@ -110,6 +111,9 @@ fn small<'py>(py: Python<'py>, value: &Dynamic) -> Attempt<Bound<'py, PyAny>> {
     }
     if let Some(device) = value.read_lock::<Device>() {
         return Ok(interpreter::helper(py, "device")?.call1((device.to_string(),))?);
+    }
+    if let Some(members) = Context::current(|ctx| Ok(ctx.members(value))).unwrap_or_default() {
+        return module::object(py, value, &*members);
     }
     let callable_ = Context::current(|ctx| Ok(ctx.is_callable(value))).unwrap_or(false);
     let text = Context::current(|ctx| Ok(ctx.display(value))).unwrap_or_default();
