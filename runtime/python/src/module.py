@@ -178,7 +178,10 @@ VIEWS = {"_parameters": PARAMETER, "_buffers": BUFFER, "_modules": MODULE}
 
 def tupled(value):
     """Arrays as the tuples that modules of PyTorch give."""
-    return tuple(map(tupled, value)) if type(value) in (list, tuple) else value
+    if isinstance(value, (list, tuple)):
+        make = getattr(value, "_make", tuple)
+        return make(map(tupled, value))
+    return value
 
 
 def method(name):
