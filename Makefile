@@ -5,6 +5,7 @@
 #   make build        the program and its engine library, target/release/
 #   make conformance  every operator and module of torch's own databases beside Python's
 #   make bench        this program beside Python
+#   make wheel        what pip installs, dist/flambeau-*.whl
 #   make cuda-bundle  a folder that runs on another machine, dist/flambeau-cuda/
 #   make clean        remove what was built; .venv stays
 
@@ -42,6 +43,9 @@ conformance: build
 
 bench: build
 	@.venv/bin/python bench/bench.py
+
+wheel: build
+	@.ci/wheel
 
 cuda-bundle: build
 	@.ci/cuda-bundle

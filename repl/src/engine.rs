@@ -19,7 +19,7 @@ use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY, RTLD_LOCAL};
 
 use flambeau_protocol::{ABI, Configure, ENGINE_LIBRARY, Event, Request};
 
-use crate::environment::program_dir;
+use crate::installed;
 use crate::problem::Problem;
 
 /// Whether the loader finds a library of this name; it stays loaded.
@@ -65,22 +65,13 @@ fn open_global(path: &Path, problem: fn(PathBuf, String) -> Problem) -> Result<(
     }
 }
 
-/// The engine library beside the program or in `../lib`.
+/// The engine library.
 ///
 /// # Errors
 /// Says where it was looked for.
 pub fn find_library() -> Result<PathBuf, Problem> {
-    let folder = program_dir().unwrap_or_default();
-    let beside = folder.join(ENGINE_LIBRARY);
-    let lib = folder.parent().unwrap_or(&folder).join("lib").join(ENGINE_LIBRARY);
-    if beside.is_file() {
-        return Ok(beside);
-    }
-    if lib.is_file() {
-        return Ok(lib);
-    }
-    let tried = format!("{} and {}", beside.display(), lib.display());
-    Err(Problem::NoEngine { name: ENGINE_LIBRARY, tried })
+    installed::find(ENGINE_LIBRARY)
+        .map_err(|tried| Problem::NoEngine { name: ENGINE_LIBRARY, tried })
 }
 
 /// What the engine calls with every event.

@@ -53,6 +53,7 @@ pub struct Places<'a> {
 const OPTION: &str = "--env";
 const VARIABLE: &str = "$VIRTUAL_ENV";
 const BESIDE_SCRIPT: &str = ".venv beside the script or above";
+const AROUND_PROGRAM: &str = "where the program is installed";
 const BESIDE_PROGRAM: &str = ".venv beside the program or above";
 const ON_PATH: &str = "python3 on PATH";
 
@@ -101,6 +102,9 @@ fn find(places: Places<'_>, attempts: &mut Vec<Attempt>) -> Result<Python, Probl
     match program_dir() {
         None => skip(BESIDE_PROGRAM, "the program's folder is unknown", attempts),
         Some(folder) => {
+            if let Some(python) = around(&folder, attempts) {
+                return Ok(choose(python, AROUND_PROGRAM, attempts));
+            }
             if let Some(python) = beside(&folder, BESIDE_PROGRAM, attempts) {
                 return Ok(choose(python, BESIDE_PROGRAM, attempts));
             }
@@ -137,6 +141,17 @@ fn beside(folder: &Path, place: &'static str, attempts: &mut Vec<Attempt>) -> Op
         skip(place, format!("none from {} upwards", folder.display()), attempts);
     }
     None
+}
+
+/// The environment that `folder` is in, as pip installs the program.
+fn around(folder: &Path, attempts: &mut Vec<Attempt>) -> Option<Python> {
+    let Some(prefix) = folder.ancestors().find(|above| above.join("pyvenv.cfg").is_file()) else {
+        skip(AROUND_PROGRAM, "no environment", attempts);
+        return None;
+    };
+    Python::at(prefix)
+        .map_err(|cause| skip(AROUND_PROGRAM, format!("{} {cause}", prefix.display()), attempts))
+        .ok()
 }
 
 /// The folder of the running program, links resolved.

@@ -17,7 +17,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::environment::{Environment, Places, program_dir, search};
+use crate::environment::{Environment, Places, search};
+use crate::installed;
 use crate::problem::Problem;
 
 /// The file name of the program as a library.
@@ -50,12 +51,8 @@ pub fn move_in(environment: &Environment) -> Result<(), Problem> {
     }
     let python = &environment.python.executable;
     let problem = |cause: String| Problem::Static { python: python.clone(), cause };
-    let folder = program_dir().unwrap_or_default();
-    let beside = folder.parent().unwrap_or(&folder).join("lib").join(LIBRARY);
-    let Some(library) = [folder.join(LIBRARY), beside].into_iter().find(|file| file.is_file())
-    else {
-        return Err(problem(format!("{LIBRARY} is not beside the program")));
-    };
+    let library =
+        installed::find(LIBRARY).map_err(|tried| problem(format!("there is no {tried}")))?;
     let error = Command::new(python)
         .args(["-c", CODE])
         .arg(library)

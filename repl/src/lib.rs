@@ -16,6 +16,7 @@ mod engine;
 mod environment;
 mod examine;
 mod extension;
+mod installed;
 mod nvidia;
 mod problem;
 mod progress;

@@ -155,6 +155,10 @@ fn the_places_are_tried_in_order() {
     check_line(&run(&path), &["torch 1.1 "]);
     environment(&bin.join(".venv"), Some("1.2"));
     check_line(&run(&path), &["torch 1.2 "]);
+    // As if installed there.
+    environment(&root, Some("1.25"));
+    std::fs::write(root.join("pyvenv.cfg"), "").expect("a file");
+    check_line(&run(&path), &["torch 1.25 "]);
     environment(&root.join("project/.venv"), Some("1.3"));
     check_line(&run(&path), &["torch 1.3 "]);
     environment(&scripts.join(".venv"), Some("1.4"));

@@ -107,9 +107,10 @@ fn start() -> Result<()> {
 
 /// Makes the interpreter that has imported us the one that sessions use.
 pub(crate) fn adopt(py: Python<'_>) -> PyResult<()> {
-    let bridge = bridge(py)?;
-    // Imported once per process; a second time finds the first.
-    let _ = STARTED.set(Ok(bridge));
+    if !matches!(STARTED.get(), Some(Ok(_))) {
+        // Only we set it from here on: the GIL is held.
+        let _ = STARTED.set(Ok(bridge(py)?));
+    }
     Ok(())
 }
 
