@@ -19,7 +19,7 @@ use rhai::{Dynamic, Map};
 
 use crate::errors::Attempt;
 use crate::object::PyObject;
-use crate::{interpreter, registry, tensor};
+use crate::{handle, interpreter, tensor};
 
 /// What `bridge.py` says of types that are not plain.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -127,13 +127,12 @@ fn by_rule(object: &Bound<'_, PyAny>) -> Attempt<Dynamic> {
         Rule::Slice => slice(object)?.map_or_else(|| kept(object.clone()), Dynamic::from),
         Rule::Device => Dynamic::from(Device::parse(&object.str()?.to_string())?),
         Rule::Awaitable => {
-            let result = interpreter::helper(object.py(), "wait")?.call1((object,))?;
+            let wait = interpreter::helper(object.py(), "wait")?;
+            let result = interpreter::outside(object.py(), || wait.call1((object,)))?;
             return if result.is(object) { Ok(kept(result)) } else { convert(&result, false) };
         }
-        Rule::Value => {
-            let number = object.getattr("_flambeau")?.extract()?;
-            registry::get(number).unwrap_or_else(|| kept(object.clone()))
-        }
+        // One of another session stays what it is there.
+        Rule::Value => handle::get(object).unwrap_or_else(|| kept(object.clone())),
     })
 }
 

@@ -10,6 +10,7 @@
 //! | `torch.float32`, `torch.device("cpu")` | `torch.dtype`, `torch.device` |
 //! | `torch.strided`, `torch.channels_last` | `torch.layout`, `torch.memory_format` |
 //! | a function | a callable |
+//! | a module | a `torch.nn.Module` |
 //! | anything else | an object that comes back as it was |
 
 use std::ops::{Range, RangeInclusive};
@@ -23,7 +24,7 @@ use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
 
 use crate::errors::Attempt;
 use crate::object::PyObject;
-use crate::{interpreter, registry, tensor};
+use crate::{handle, interpreter, module, tensor};
 
 /// The object for a value.
 pub(crate) fn object<'py>(py: Python<'py>, value: &Dynamic) -> Attempt<Bound<'py, PyAny>> {
@@ -111,14 +112,16 @@ fn small<'py>(py: Python<'py>, value: &Dynamic) -> Attempt<Bound<'py, PyAny>> {
     if let Some(device) = value.read_lock::<Device>() {
         return Ok(interpreter::helper(py, "device")?.call1((device.to_string(),))?);
     }
+    if let Some(members) = Context::current(|ctx| Ok(ctx.members(value))).unwrap_or_default() {
+        return module::object(py, value, &*members);
+    }
     let callable_ = Context::current(|ctx| Ok(ctx.is_callable(value))).unwrap_or(false);
     let text = Context::current(|ctx| Ok(ctx.display(value))).unwrap_or_default();
     let value = value.flatten_clone();
     if callable_ {
         return callable(py, value, &text);
     }
-    let number = registry::keep(value);
-    Ok(interpreter::helper(py, "Value")?.call1((number, text))?)
+    Ok(interpreter::helper(py, "Value")?.call1((handle::keep(value)?, text))?)
 }
 
 /// `torch.NAME`, also by its name with the prefix.
@@ -129,8 +132,7 @@ fn constant<'py>(py: Python<'py>, name: &str) -> Attempt<Bound<'py, PyAny>> {
 
 fn callable<'py>(py: Python<'py>, value: Dynamic, name: &str) -> Attempt<Bound<'py, PyAny>> {
     let text = Context::current(|ctx| Ok(ctx.display(&value))).unwrap_or_default();
-    let number = registry::keep(value);
-    Ok(interpreter::helper(py, "Function")?.call1((number, text, name))?)
+    Ok(interpreter::helper(py, "Function")?.call1((handle::keep(value)?, text, name))?)
 }
 
 /// A list of the items.

@@ -13,6 +13,7 @@ use rhai::{Array, Dynamic, FnPtr, Map};
 
 use super::context::Context;
 use super::convert;
+use super::members::Members;
 use crate::error::{Error, Result};
 use crate::torch::{Device, Dtype, Generator, Schema, Tensor};
 
@@ -143,6 +144,11 @@ pub trait Object: Clone + 'static {
         Vec::new()
     }
 
+    /// Its members, where it is made of tensors and of other such objects.
+    fn members(&self) -> Option<Rc<dyn Members>> {
+        None
+    }
+
     /// `self(args)`: a trailing map may be keyword arguments.
     fn call(&self, args: Vec<Dynamic>, ctx: &Context<'_>) -> Result<Dynamic> {
         Err(Error::type_(format!("a {} cannot be called", Self::TYPE)))
@@ -190,6 +196,7 @@ pub struct ObjectType {
     pub(crate) attribute: fn(&Dynamic, &str, &Context<'_>) -> Result<Option<Dynamic>>,
     pub(crate) set_attribute: fn(&Dynamic, &str, Dynamic, &Context<'_>) -> Result<bool>,
     pub(crate) attributes: fn(&Dynamic) -> Vec<String>,
+    pub(crate) members: fn(&Dynamic) -> Option<Rc<dyn Members>>,
     pub(crate) call: fn(&Dynamic, Vec<Dynamic>, &Context<'_>) -> Result<Dynamic>,
     pub(crate) is_callable: fn(&Dynamic) -> bool,
     pub(crate) index: fn(&Dynamic, &Dynamic, &Context<'_>) -> Result<Dynamic>,
@@ -220,6 +227,7 @@ impl ObjectType {
             attribute: |v, name, ctx| get::<T>(v)?.attribute(name, ctx),
             set_attribute: |v, name, value, ctx| get::<T>(v)?.set_attribute(name, value, ctx),
             attributes: |v| get::<T>(v).map(|o| o.attributes()).unwrap_or_default(),
+            members: |v| get::<T>(v).ok().and_then(|o| o.members()),
             call: |v, args, ctx| get::<T>(v)?.call(args, ctx),
             is_callable: |v| get::<T>(v).is_ok_and(|o| o.is_callable()),
             index: |v, index, ctx| get::<T>(v)?.index(index, ctx),
@@ -375,7 +383,15 @@ impl<'a> Args<'a> {
 
     /// The tensors at `i` (any iterable of tensors; one tensor is a list of one).
     pub fn tensors(&self, i: usize) -> Result<Vec<Tensor>> {
-        self.required(i, convert::tensors(&self.values[i]), "a list of tensors")
+        let value = &self.values[i];
+        let found = match convert::tensors(value) {
+            Some(found) => Some(found),
+            None => {
+                let items = self.ctx.items(value)?;
+                items.and_then(|items| items.iter().map(convert::tensor).collect())
+            }
+        };
+        self.required(i, found, "a list of tensors")
     }
 
     /// The dtype at `i`, or `None` for `()`.

@@ -39,7 +39,8 @@ impl Dataset {
     }
 
     /// Anything that has a length and items: a dataset, an array, a tensor (its rows), a range, or
-    /// a map with `len` and `get`.
+    /// a map with `len` and `get`, a
+    /// Python object with `__len__` and `__getitem__`.
     pub(crate) fn from_value(value: &Dynamic) -> Result<Dataset> {
         if let Some(dataset) = value.read_lock::<Dataset>() {
             return Ok(dataset.clone());
@@ -57,6 +58,12 @@ impl Dataset {
             && let (Some(length), Some(get)) = (map.get("len"), map.get("get"))
         {
             return Dataset::from_closure(length, get.clone());
+        }
+        let theirs = Context::current(|ctx| {
+            Ok(ctx.length(value).map(|length| (length, ctx.attribute(value, "__getitem__"))))
+        });
+        if let Ok(Some((length, Ok(get)))) = theirs {
+            return Ok(Dataset::new(Kind::Closure { length, get }));
         }
         Err(Error::type_(format!("a {} is no dataset", convert::type_name(value))).help(
             "make one with data.TensorDataset(x, y) or data.Dataset(len: n, get: |i| …); \

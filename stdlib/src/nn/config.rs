@@ -1,11 +1,11 @@
 //! Reading what a module holds by name: parameters, buffers and settings, with errors that name them.
 
 use flambeau_runtime::error::{Error, Result};
-use flambeau_runtime::script::convert;
+use flambeau_runtime::script::{Part, convert};
 use flambeau_runtime::torch::Tensor;
 use rhai::{Dynamic, ImmutableString};
 
-use super::module::{Module, State};
+use super::module::{Buffer, Module, State};
 
 impl State {
     /// The parameter called `name`.
@@ -159,17 +159,41 @@ impl State {
     }
 }
 
+fn optional(tensor: Option<Tensor>) -> Dynamic {
+    tensor.map_or(Dynamic::UNIT, Dynamic::from)
+}
+
 impl Module {
     /// Registers a parameter; `None` for one that the layer was made without.
     pub(crate) fn put_parameter(&self, name: &str, tensor: Option<Tensor>) -> Result<()> {
-        self.state_mut()?.parameters.set(name, tensor);
+        if let Some(theirs) = self.foreign() {
+            return theirs.set(Part::Parameter, name, optional(tensor));
+        }
+        let old = self.state_mut()?.parameters.replace_value(name, tensor);
+        drop(old);
         Ok(())
     }
 
-    /// Registers a persistent buffer.
+    /// Registers a buffer: a persistent one where the name is new.
     pub(crate) fn put_buffer(&self, name: &str, tensor: Option<Tensor>) -> Result<()> {
-        let buffer = super::module::Buffer { tensor, persistent: true };
-        self.state_mut()?.buffers.set(name, buffer);
+        if let Some(theirs) = self.foreign() {
+            return theirs.set(Part::Buffer, name, optional(tensor));
+        }
+        let mut state = self.state_mut()?;
+        let persistent = state.buffers.get(name).is_none_or(|buffer| buffer.persistent);
+        let old = state.buffers.replace_value(name, Buffer { tensor, persistent });
+        drop(state);
+        drop(old);
+        Ok(())
+    }
+
+    /// Takes the name of a submodule without one.
+    pub(crate) fn put_no_module(&self, name: &str) -> Result<()> {
+        if let Some(theirs) = self.foreign() {
+            return theirs.set(Part::Child, name, Dynamic::UNIT);
+        }
+        let old = self.state_mut()?.modules.replace_value(name, None);
+        drop(old);
         Ok(())
     }
 
@@ -180,6 +204,9 @@ impl Module {
     /// walking them could exhaust the stack.
     pub(crate) fn put_module(&self, name: &str, module: Module) -> Result<()> {
         self.nest(&module)?;
+        if let Some(theirs) = self.foreign() {
+            return theirs.set(Part::Child, name, module.to_dynamic());
+        }
         let mut state = self.state_mut()?;
         let old = state.modules.replace_value(name, Some(module));
         drop(state);

@@ -224,7 +224,7 @@ fn insert(args: &mut Args<'_>) -> Result<Dynamic> {
         return Err(Error::index(format!("Index out of range: {index}")));
     }
     let place = if index < 0 { n + index } else { index };
-    let item = args.object::<Module>(2)?;
+    let item = Module::required(args.get(2))?;
     list.nest(&item)?;
     items.insert(place as usize, item);
     container::number(&list, items)?;

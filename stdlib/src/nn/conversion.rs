@@ -40,14 +40,11 @@ fn convert_all(module: &Module, f: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result
             }
         }
         drop(state);
-        let mut state = module.state_mut()?;
         for (name, tensor) in replaced {
-            state.parameters.set(&name, Some(tensor));
+            module.put_parameter(&name, Some(tensor))?;
         }
         for (name, tensor) in buffers {
-            if let Some(buffer) = state.buffers.get_mut(&name) {
-                buffer.tensor = Some(tensor);
-            }
+            module.put_buffer(&name, Some(tensor))?;
         }
     }
     Ok(())

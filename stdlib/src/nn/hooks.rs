@@ -1,6 +1,6 @@
 //! Forward hooks: closures that see, and may replace, what goes in and out of a module.
 
-use flambeau_runtime::error::{Error, Result};
+use flambeau_runtime::error::Result;
 use flambeau_runtime::script::{Context, Function, Object};
 use rhai::{Array, Dynamic};
 
@@ -30,9 +30,25 @@ impl Object for RemovableHandle {
     }
 }
 
-/// `module(args)` with hooks: those before see `(module, args)` and may give other arguments; those
-/// after see `(module, args, output)` and may give another output.
+/// `module(args)` of a module that has hooks of a script or of another language.
 pub(crate) fn call(module: &Module, mut args: Vec<Dynamic>, ctx: &Context<'_>) -> Result<Dynamic> {
+    let outer = module.0.elsewhere.borrow().outer.clone();
+    match outer {
+        Some(outer) => {
+            args.insert(0, module.to_dynamic());
+            ctx.call(&outer, args)
+        }
+        None => around(module, args, ctx),
+    }
+}
+
+/// The forward pass with the hooks of scripts: those before see `(module, args)` and may give other arguments; those
+/// after see `(module, args, output)` and may give another output.
+pub(crate) fn around(
+    module: &Module,
+    mut args: Vec<Dynamic>,
+    ctx: &Context<'_>,
+) -> Result<Dynamic> {
     let (before, after) = match &module.state().hooks {
         Some(hooks) => (hooks.before.clone(), hooks.after.clone()),
         None => (Vec::new(), Vec::new()),
@@ -57,7 +73,16 @@ pub(crate) fn call(module: &Module, mut args: Vec<Dynamic>, ctx: &Context<'_>) -
     Ok(output)
 }
 
-fn register(module: &Module, hook: Dynamic, before: bool, prepend: bool) -> Result<Dynamic> {
+/// Puts a hook behind or, with `prepend`, in front of the others.
+pub(crate) fn register(
+    module: &Module,
+    hook: Dynamic,
+    before: bool,
+    prepend: bool,
+) -> Result<Dynamic> {
+    if let Some(theirs) = module.foreign() {
+        return theirs.hook(hook, before, prepend);
+    }
     let mut state = module.state_mut()?;
     let hooks = state.hooks.get_or_insert_default();
     let id = hooks.next;
@@ -69,7 +94,7 @@ fn register(module: &Module, hook: Dynamic, before: bool, prepend: bool) -> Resu
         list.push((id, hook));
     }
     drop(state);
-    module.set_hooked(true);
+    module.note_hooks();
     Ok(Dynamic::from(RemovableHandle { module: module.clone(), id }))
 }
 
@@ -101,18 +126,20 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         call: |args| {
             let handle = args.object::<RemovableHandle>(0)?;
             let mut state = handle.module.state_mut()?;
-            let hooks =
-                state.hooks.as_mut().ok_or_else(|| Error::value("the module has no hooks"))?;
+            // None are left once each was removed.
+            let Some(hooks) = state.hooks.as_mut() else { return Ok(Dynamic::UNIT) };
             let keep = |(id, _): &(u64, Dynamic)| *id != handle.id;
             let before = hooks.before.iter().filter(|hook| keep(hook)).cloned().collect();
             let after = hooks.after.iter().filter(|hook| keep(hook)).cloned().collect();
             // Closures are dropped after the borrow: dropping one may run anything.
             let old = std::mem::replace(&mut hooks.before, before);
             let older = std::mem::replace(&mut hooks.after, after);
-            let hooked = !(hooks.before.is_empty() && hooks.after.is_empty());
+            if hooks.before.is_empty() && hooks.after.is_empty() {
+                state.hooks = None;
+            }
             drop(state);
             drop((old, older));
-            handle.module.set_hooked(hooked);
+            handle.module.note_hooks();
             Ok(Dynamic::UNIT)
         },
     },

@@ -152,14 +152,11 @@ impl Place {
             tch::no_grad(|| self.tensor.tch().f_copy_(source))?;
             return Ok(());
         }
-        let mut state = self.module.state_mut()?;
         if self.is_parameter {
             let parameter = tensors::parameter(source, self.tensor.requires_grad())?;
-            state.parameters.set(&self.name, Some(parameter));
-        } else if let Some(buffer) = state.buffers.get_mut(&self.name) {
-            buffer.tensor = Some(source.clone());
+            return self.module.put_parameter(&self.name, Some(parameter));
         }
-        Ok(())
+        self.module.put_buffer(&self.name, Some(source.clone()))
     }
 }
 

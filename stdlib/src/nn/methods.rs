@@ -1,11 +1,11 @@
 //! The methods of every module.
 
 use flambeau_runtime::error::{Error, Result};
-use flambeau_runtime::script::{Args, Function, convert};
+use flambeau_runtime::script::{Args, Function, Members, convert};
 use flambeau_runtime::torch::{Tensor, numel};
 use rhai::Dynamic;
 
-use super::module::{Buffer, Module};
+use super::module::Module;
 use super::{conversion, hooks, loading, script, tensors};
 
 /// Whether every module has a method of this name.
@@ -45,7 +45,10 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             if !keywords.is_empty() {
                 inputs.push(Dynamic::from_map(keywords));
             }
-            super::class::forward(&module, inputs, args.ctx())
+            match module.foreign() {
+                Some(theirs) => theirs.run(inputs, false, args.ctx()),
+                None => super::class::forward(&module, inputs, args.ctx()),
+            }
         },
     },
     Function {
@@ -167,7 +170,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
               the module back.",
         example: "nn.Dropout().train().training",
         call: |args| {
-            this(args)?.train(args.bool(1)?);
+            this(args)?.train(args.bool(1)?)?;
             Ok(args.take(0))
         },
     },
@@ -176,7 +179,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         doc: "Sets evaluation mode here and below and gives the module back.",
         example: "nn.Dropout().eval().training",
         call: |args| {
-            this(args)?.train(false);
+            this(args)?.train(false)?;
             Ok(args.take(0))
         },
     },
@@ -240,8 +243,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         call: |args| {
             let (module, name) = (this(args)?, args.str(1)?);
             new_member(&module, &name, "buffer")?;
-            let buffer = Buffer { tensor: args.opt_tensor(2)?, persistent: args.bool(3)? };
-            module.state_mut()?.buffers.set(&name, buffer);
+            module.put_buffer(&name, args.opt_tensor(2)?)?;
+            Members::set_persistent(&module, &name, args.bool(3)?)?;
             Ok(Dynamic::UNIT)
         },
     },
@@ -288,9 +291,9 @@ fn add_module(args: &mut Args<'_>) -> Result<Dynamic> {
     let (module, name) = (this(args)?, args.str(1)?);
     new_member(&module, &name, "module")?;
     if args.is_none(2) {
-        module.state_mut()?.modules.set(&name, None);
+        module.put_no_module(&name)?;
     } else {
-        module.put_module(&name, args.object::<Module>(2)?)?;
+        module.put_module(&name, Module::required(args.get(2))?)?;
     }
     Ok(Dynamic::UNIT)
 }

@@ -8,28 +8,41 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use flambeau_runtime::error::{Error, Kind, Result};
-use flambeau_runtime::script::Context;
+use flambeau_runtime::script::{Context, Members};
 use flambeau_runtime::torch::Tensor;
 use rhai::{Dynamic, FnPtr};
 
 use super::class::{self, Class};
-use super::hooks::Hooks;
+use super::foreign;
+use super::hooks::{self, Hooks};
 use super::slots::Slots;
 use super::state_dict::StateDict;
 use super::tensors::{self, Seen};
 
 /// A neural network module, as scripts hold it.
 #[derive(Clone)]
-pub struct Module(Rc<Inner>);
+pub struct Module(pub(super) Rc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     class: &'static Class,
     name: Rc<str>,
     training: Cell<bool>,
     hooked: Cell<bool>,
     /// How many modules stand below one another in it, at least.
     height: Cell<usize>,
-    state: RefCell<State>,
+    pub(super) state: RefCell<State>,
+    /// Where it was made, for a module of another language.
+    foreign: Option<Rc<dyn Members>>,
+    pub(super) elsewhere: RefCell<Elsewhere>,
+}
+
+/// What another language has to do with a module of this one.
+#[derive(Default)]
+pub(super) struct Elsewhere {
+    /// What it keeps with the module.
+    pub companion: Option<Dynamic>,
+    /// What calls the module with the hooks that it knows.
+    pub outer: Option<Dynamic>,
 }
 
 /// The deepest nesting of modules; walks over them are recursive.
@@ -60,6 +73,16 @@ pub(crate) struct State {
 impl Module {
     /// A module of `class` with nothing in it, called `name`.
     pub(crate) fn new(class: &'static Class, name: &str) -> Self {
+        Module::with(class, name, None)
+    }
+
+    /// The handle of a module that another language made.
+    pub(super) fn made_elsewhere(class: &'static Class, theirs: Rc<dyn Members>) -> Self {
+        let name = theirs.name();
+        Module::with(class, &name, Some(theirs))
+    }
+
+    fn with(class: &'static Class, name: &str, foreign: Option<Rc<dyn Members>>) -> Self {
         Module(Rc::new(Inner {
             class,
             name: name.into(),
@@ -67,7 +90,14 @@ impl Module {
             hooked: Cell::new(false),
             height: Cell::new(1),
             state: RefCell::default(),
+            foreign,
+            elsewhere: RefCell::default(),
         }))
+    }
+
+    /// Where it was made, for a module of another language.
+    pub(crate) fn foreign(&self) -> Option<&dyn Members> {
+        self.0.foreign.as_deref()
     }
 
     /// The class it was made from.
@@ -82,7 +112,11 @@ impl Module {
 
     /// Whether it is in training mode.
     pub fn training(&self) -> bool {
-        self.0.training.get()
+        match self.foreign() {
+            // One that cannot say trains, as every module does at first.
+            Some(theirs) => theirs.training().unwrap_or(true),
+            None => self.0.training.get(),
+        }
     }
 
     /// Whether both are the same module.
@@ -96,6 +130,10 @@ impl Module {
     }
 
     pub(crate) fn state(&self) -> Ref<'_, State> {
+        if let Some(theirs) = self.foreign() {
+            // What cannot be read any more is as it was.
+            let _ = foreign::refresh(self, theirs);
+        }
         self.0.state.borrow()
     }
 
@@ -109,13 +147,15 @@ impl Module {
         })
     }
 
-    /// Whether forward hooks may be there: asked on every call.
+    /// Whether a call has anything but the forward pass to run: asked on every call.
     pub(crate) fn hooked(&self) -> bool {
         self.0.hooked.get()
     }
 
-    pub(crate) fn set_hooked(&self, hooked: bool) {
-        self.0.hooked.set(hooked);
+    /// Notes anew what [`Module::hooked`] says.
+    pub(crate) fn note_hooks(&self) {
+        let own = self.0.state.borrow().hooks.is_some();
+        self.0.hooked.set(own || self.0.elsewhere.borrow().outer.is_some());
     }
 
     /// Notes that `child` is about to be a submodule.
@@ -142,7 +182,7 @@ impl Module {
     /// Whatever the forward pass reports.
     pub fn call(&self, args: Vec<Dynamic>, ctx: &Context<'_>) -> Result<Dynamic> {
         if self.hooked() {
-            return super::hooks::call(self, args, ctx);
+            return hooks::call(self, args, ctx);
         }
         class::forward(self, args, ctx)
     }
@@ -159,15 +199,26 @@ impl Module {
     }
 
     /// Sets the training flag here and in every submodule.
-    pub fn train(&self, mode: bool) {
-        for (_, module) in self.named_modules("", true) {
-            module.0.training.set(mode);
+    ///
+    /// # Errors
+    /// What a module of another language raises.
+    pub fn train(&self, mode: bool) -> Result<()> {
+        if let Some(theirs) = self.foreign() {
+            return theirs.train(mode);
         }
+        self.0.training.set(mode);
+        self.named_children().iter().try_for_each(|(_, child)| child.train(mode))
     }
 
     /// The flag of this module alone, as `m.training = false` sets it.
-    pub(crate) fn set_training(&self, mode: bool) {
-        self.0.training.set(mode);
+    pub(crate) fn set_training(&self, mode: bool) -> Result<()> {
+        match self.foreign() {
+            Some(theirs) => theirs.set_training(mode),
+            None => {
+                self.0.training.set(mode);
+                Ok(())
+            }
+        }
     }
 
     /// Direct submodules, each once, in the order of their registration.
@@ -307,6 +358,11 @@ impl Module {
     /// # Errors
     /// What libtorch reports.
     pub fn deep_copy(&self) -> Result<Module> {
+        let all = self.named_modules("", true);
+        if let Some(theirs) = all.iter().find_map(|(_, module)| module.foreign()) {
+            // One walk copies both sides, so that what they share stays shared.
+            return Module::required(&theirs.deep_copy(&self.to_dynamic())?);
+        }
         self.copy_with(&mut Memo::default())
     }
 
@@ -315,7 +371,7 @@ impl Module {
             return Ok(copy.clone());
         }
         let copy = Module::new(self.class(), self.name());
-        copy.set_training(self.training());
+        copy.set_training(self.training())?;
         memo.modules.push((self.identity(), copy.clone()));
         let state = self.state();
         let mut target = State::default();

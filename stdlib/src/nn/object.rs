@@ -1,8 +1,10 @@
 //! What scripts can do with a module besides its methods: read and set members, call it, index it,
 //! iterate over it, print it.
 
+use std::rc::Rc;
+
 use flambeau_runtime::error::Result;
-use flambeau_runtime::script::{Context, Items, Object};
+use flambeau_runtime::script::{Context, Items, Members, Object};
 use rhai::Dynamic;
 
 use super::class::Role;
@@ -22,6 +24,10 @@ impl Object for Module {
         let state = self.state();
         if let Some(found) = state.find(self, name) {
             return Ok(Some(found));
+        }
+        if let Some(theirs) = self.foreign() {
+            drop(state);
+            return theirs.attribute(name);
         }
         if let Some(closure) = state.methods.get(name) {
             let function = Bound::Closure(closure.clone());
@@ -47,8 +53,13 @@ impl Object for Module {
         let members = parameters.chain(buffers).chain(modules).chain(attributes).chain(methods);
         let members = members.filter(|name| !name.starts_with(|c: char| c.is_ascii_digit()));
         let members = members.map(|name| name.to_string());
+        let members = members.chain(self.foreign().map(Members::attributes).unwrap_or_default());
         let inherited = container_methods::names(self).map(str::to_owned);
         members.chain(["training".to_owned()]).chain(inherited).collect()
+    }
+
+    fn members(&self) -> Option<Rc<dyn Members>> {
+        Some(Rc::new(self.clone()))
     }
 
     fn call(&self, args: Vec<Dynamic>, ctx: &Context<'_>) -> Result<Dynamic> {
@@ -59,7 +70,10 @@ impl Object for Module {
         true
     }
 
-    fn index(&self, index: &Dynamic, _: &Context<'_>) -> Result<Dynamic> {
+    fn index(&self, index: &Dynamic, ctx: &Context<'_>) -> Result<Dynamic> {
+        if let Some(origin) = Members::origin(self) {
+            return ctx.item(&origin, index);
+        }
         container::get(self, index)
     }
 
@@ -68,6 +82,9 @@ impl Object for Module {
     }
 
     fn length(&self) -> Option<usize> {
+        if let Some(origin) = Members::origin(self) {
+            return Context::current(|ctx| Ok(ctx.length(&origin))).ok()?;
+        }
         match self.class().role {
             Role::Layer => None,
             _ => Some(container::names(self).len()),
@@ -75,6 +92,10 @@ impl Object for Module {
     }
 
     fn iterate(&self) -> Option<Result<Items>> {
+        if let Some(origin) = Members::origin(self) {
+            let items = Context::current(|ctx| ctx.items(&origin)).transpose()?;
+            return Some(items.map(|items| Box::new(items.into_iter().map(Ok)) as Items));
+        }
         let items: Vec<Dynamic> = match self.class().role {
             Role::Layer => return None,
             Role::Dict | Role::ParameterDict => {

@@ -14,6 +14,9 @@ use super::module::Module;
 
 /// The module as PyTorch's `repr` shows it.
 pub(crate) fn repr(module: &Module) -> String {
+    if let Some(theirs) = module.foreign() {
+        return theirs.display();
+    }
     if module.class().role == Role::List {
         return list(module);
     }

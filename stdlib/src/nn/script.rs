@@ -129,8 +129,10 @@ pub(crate) fn set_member(module: &Module, name: &str, value: Dynamic) -> Result<
     let value = value.flatten();
     if name == "training" {
         let mode = value.as_bool().map_err(|_| Error::type_("training must be a bool"))?;
-        module.set_training(mode);
-        return Ok(());
+        return module.set_training(mode);
+    }
+    if let Some(theirs) = module.foreign() {
+        return theirs.set_attribute(name, value);
     }
     if name == "forward" {
         let Some(closure) = value.try_cast::<FnPtr>() else {
@@ -155,11 +157,11 @@ pub(crate) fn set_member(module: &Module, name: &str, value: Dynamic) -> Result<
             convert::type_name(&value)
         ))
     };
-    if let Some(child) = value.read_lock::<Module>() {
+    if let Some(child) = Module::of(&value) {
         if !is_module {
             take_out(module, name)?;
         }
-        return module.put_module(name, child.clone());
+        return module.put_module(name, child);
     }
     if let Some(buffer) = value.read_lock::<NewBuffer>() {
         if !is_buffer {
@@ -210,8 +212,7 @@ pub(crate) fn set_member(module: &Module, name: &str, value: Dynamic) -> Result<
     }
     if is_module {
         return if value.is_unit() {
-            module.state_mut()?.modules.set(name, None);
-            Ok(())
+            module.put_no_module(name)
         } else {
             Err(cannot("child module", "nn.Module"))
         };

@@ -14,7 +14,7 @@ use crate::functional::numbers::WithNumber;
 
 /// The parameters at `i`: an array of tensors, one tensor, or a module for all of its own.
 fn parameters(args: &Args<'_>, i: usize) -> Result<Vec<Tensor>> {
-    if let Some(module) = args.get(i).read_lock::<Module>() {
+    if let Some(module) = Module::of(args.get(i)) {
         return Ok(module.parameters());
     }
     args.tensors(i)

@@ -32,7 +32,9 @@ pub(crate) fn items_of(params: &Dynamic, ctx: &Context<'_>) -> Result<Array> {
             })
             .collect());
     }
-    convert::items(params).ok_or_else(|| {
+    // What can be called may well be iterated over, but is no list of parameters.
+    let items = if ctx.is_callable(params) { None } else { ctx.items(params)? };
+    items.ok_or_else(|| {
         let help = if ctx.is_callable(params) {
             "give the module's parameters: model.parameters()"
         } else {

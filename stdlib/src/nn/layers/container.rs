@@ -21,7 +21,7 @@ pub(crate) const CLASSES: &[Class] = &[
         build: |module, args| {
             let given = args.array(0)?;
             let (first, only) = (given.first().cloned().unwrap_or_default(), given.len() == 1);
-            if only && !first.is::<Module>() {
+            if only && Module::of(&first).is_none() {
                 return add(module, &first);
             }
             add(module, &Dynamic::from_array(given))
@@ -87,20 +87,12 @@ fn forget(module: &Module, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// A module as an item of a container.
-fn as_module(value: &Dynamic) -> Result<Module> {
-    value.read_lock::<Module>().map(|module| module.clone()).ok_or_else(|| {
-        Error::type_(format!("{} is not a Module", convert::type_name(value)))
-            .help("closures become layers with nn.Module(#{ forward: |x| … })")
-    })
-}
-
 /// Adds modules from an array (of modules or pairs), a map or another container.
 pub(crate) fn add(module: &Module, given: &Dynamic) -> Result<()> {
     if let Some(entries) = pairs(given) {
         for (name, value) in entries {
             super::super::script::check_name(module, &name, "module")?;
-            module.put_module(&name, as_module(&value)?)?;
+            module.put_module(&name, Module::required(&value)?)?;
         }
         return Ok(());
     }
@@ -149,7 +141,7 @@ fn set_named(module: &Module, name: &str, value: Dynamic) -> Result<()> {
     match module.class().role {
         Role::Dict => {
             super::super::script::check_name(module, name, "module")?;
-            module.put_module(name, as_module(&value)?)
+            module.put_module(name, Module::required(&value)?)
         }
         Role::ParameterDict => put_parameter(module, name, &value),
         _ => Err(Error::type_(format!("a {} has no names to set", module.name()))),
@@ -169,7 +161,7 @@ pub(crate) fn put_at_end(module: &Module, value: &Dynamic) -> Result<()> {
     match module.class().role {
         Role::Sequential | Role::List => {
             let name = module.state().modules.len().to_string();
-            module.put_module(&name, as_module(value)?)
+            module.put_module(&name, Module::required(value)?)
         }
         Role::ParameterList => {
             let name = module.state().parameters.len().to_string();
@@ -290,7 +282,7 @@ pub(crate) fn get(module: &Module, index: &Dynamic) -> Result<Dynamic> {
                 // A Sequential's slice keeps the names, a ModuleList's is numbered afresh.
                 let fresh = (i - start).to_string();
                 let name = if role == Role::Sequential { &*names[i] } else { fresh.as_str() };
-                part.put_module(name, as_module(&values[i])?)?;
+                part.put_module(name, Module::required(&values[i])?)?;
             }
         }
     }
@@ -308,7 +300,7 @@ pub(crate) fn set(module: &Module, index: &Dynamic, value: &Dynamic) -> Result<(
     if module.class().role == Role::ParameterList {
         return put_parameter(module, &name, value);
     }
-    module.put_module(&name, as_module(value)?)
+    module.put_module(&name, Module::required(value)?)
 }
 
 /// Takes an item out; those behind it move up.
