@@ -37,8 +37,9 @@ class Child:
         program = os.environ.get("FLAMBEAU_PROGRAM", os.path.join(ROOT, "target/release/flambeau"))
         script = os.path.join(ROOT, "tests/oracle/database.rhai")
         self.process = subprocess.Popen(
-            [program, "run", script, "--", kind],
+            [program, "run", "--env", os.path.join(ROOT, ".venv"), script, "--", kind],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+            env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"),
         )  # fmt: skip
         self.messages = queue.Queue()
         self.complaints = []
