@@ -291,7 +291,10 @@ class Mirror(Module):
             Module.__setattr__(self, name, value)
         elif name.startswith("_") or hasattr(type(self), name):
             object.__setattr__(self, name, value)
-            if name == "forward":
+            if name == "__class__":
+                # Parametrizations give every module a class of its own.
+                self.__dict__["_class"] = value
+            elif name == "forward":
                 ask(self._flambeau, "outer", outer)
         elif self._is_native and isinstance(value, torch.Tensor):
             self.__dict__[name] = value
@@ -329,6 +332,7 @@ class Mirror(Module):
         for name, value in self.__dict__.items():
             if not isinstance(value, (View, NonPersistent)):
                 new.__dict__[name] = copied(value)
+        object.__setattr__(new, "__class__", type(self))
         for view in VIEWS:
             for name, value in self.__dict__[view].items():
                 new.__dict__[view][name] = copied(value)
@@ -424,7 +428,7 @@ def class_of(kind, name):
 def make(number, identity, kind, name, kept):
     """The instance for a module of a script, which Python holds as `number`. `kept` is what the last instance
     left there."""
-    self = object.__new__(class_of(kind, name))
+    self = object.__new__(kept["_class"] if kept and "_class" in kept else class_of(kind, name))
     object.__setattr__(self, "_flambeau", number)
     object.__setattr__(self, "_calling", False)
     object.__setattr__(self, "_held", {})
