@@ -206,6 +206,49 @@ try {{ optim.SGD(py.eval("iter([1])"), lr: 0.1) }} catch (e) {{ print(e.message)
 }
 
 #[test]
+fn state_dicts_go_from_either_language_to_the_other() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let script = r#"
+torch.manual_seed(0);
+let theirs = py.import("torch.nn").Sequential(nn.Linear(2, 3), py.import("torch.nn").BatchNorm1d(3));
+let ours = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3));
+print(theirs.load_state_dict(ours.state_dict()));
+print(torch.equal(theirs[0].weight, ours[0].weight));
+ours[0].weight.data.zero_();
+print(ours.load_state_dict(theirs.state_dict()).missing_keys);
+print(ours.state_dict().keys() == py.list(theirs.state_dict().keys()));
+print(py.eval("lambda d: type(d).__name__")(ours.state_dict()));
+torch.save(theirs.state_dict(), "model.pt");
+print(torch.load("model.pt").keys());
+let branches = nn.ModuleDict(py.eval("lambda **m: m")(b: nn.ReLU(), a: theirs[0]));
+print(branches["a"].weight.shape);
+"#;
+    check(
+        &script.replace("model.pt", &folder.path().join("model.pt").display().to_string()),
+        "<All keys matched successfully>\ntrue\n[]\ntrue\nOrderedDict\n\
+         [\"0.weight\", \"0.bias\", \"1.weight\", \"1.bias\", \"1.running_mean\", \"1.running_var\", \
+         \"1.num_batches_tracked\"]\n[3, 2]",
+    );
+}
+
+#[test]
+fn operators_and_gradients_take_pythons_lists() {
+    check(
+        r#"
+let a = torch.ones([2], requires_grad: true);
+let b = torch.zeros([2], requires_grad: true);
+let both = py.object([a, b]);
+print(torch.stack(both).shape);
+print(torch.cat(py.eval("iter")(both), dim: 0).shape);
+print(torch.autograd.grad((a * b).sum(), both));
+print(torch.autograd.grad((a * b).sum(), py.eval("iter")(both))[1]);
+try { torch.stack(py.object(5)); } catch (e) { print(e.kind); }
+"#,
+        "[2, 2]\n[4]\n[tensor([0., 0.]), tensor([1., 1.])]\ntensor([1., 1.])\nTypeError",
+    );
+}
+
+#[test]
 fn pythons_data_sets_loaders_and_distributions_are_used_like_native_ones() {
     check(
         r#"

@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import builtins
+import collections.abc
 import difflib
 import importlib.util
 import inspect
@@ -170,6 +171,13 @@ def rule(kind):
     if issubclass(kind, Value) or hasattr(kind, "_flambeau"):
         return VALUE
     return OBJECT
+
+
+def entries(value):
+    """The pairs of a mapping whose keys are strings, in order; None of anything else."""
+    if isinstance(value, collections.abc.Mapping) and all(isinstance(key, str) for key in value):
+        return list(value.items())
+    return None
 
 
 def is_module(value):
