@@ -3,6 +3,7 @@
 #   make demo         train on real digits, from a fresh clone
 #   make test         everything that a submission must pass
 #   make build        the program and its engine library, target/release/
+#   make conformance  every operator and module of torch's own databases beside Python's
 #   make bench        this program beside Python
 #   make cuda-bundle  a folder that runs on another machine, dist/flambeau-cuda/
 #   make clean        remove what was built; .venv stays
@@ -11,7 +12,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := build
-.PHONY: demo test build bench cuda-bundle clean environment tools
+.PHONY: demo test build conformance bench cuda-bundle clean environment tools
 
 CARGO ?= cargo
 export CARGO
@@ -35,6 +36,9 @@ demo: build
 # One profile for all: libtorch's wrapper is compiled once.
 test: build
 	@.ci/test
+
+conformance: build
+	@.venv/bin/python tests/oracle/database/main.py
 
 bench: build
 	@.venv/bin/python bench/bench.py

@@ -59,7 +59,7 @@ fn compute(session: &mut Session, code: &str, leaves: &[&str]) -> Value {
     does(session, "torch.manual_seed(0);");
     for (name, value) in PRELUDE {
         let made = run(session, value);
-        session.set(name, made);
+        session.set(name, made).expect("a name");
     }
     does(session, "torch.manual_seed(1);");
     let found = match session.evaluate("case", code) {
@@ -71,7 +71,9 @@ fn compute(session: &mut Session, code: &str, leaves: &[&str]) -> Value {
     let mut grads = Vec::new();
     if found.iter().any(|tensor| tensor.requires_grad()) {
         let list = found.iter().filter(|tensor| tensor.requires_grad());
-        session.set("found", Dynamic::from_array(list.cloned().map(Dynamic::from).collect()));
+        session
+            .set("found", Dynamic::from_array(list.cloned().map(Dynamic::from).collect()))
+            .expect("a name");
         let code = format!(
             "let loss = 0; for v in found {{ loss = loss + v.abs().square().sum(); }}
              torch.autograd.grad(loss, [{}], allow_unused: true)",

@@ -210,7 +210,8 @@ fn a_plateau_lowers_the_rate_as_in_python() {
     let mut session = prepared();
     for (i, case) in cases.iter().enumerate() {
         session
-            .set("metrics", metrics.iter().copied().map(Dynamic::from).collect::<Array>().into());
+            .set("metrics", metrics.iter().copied().map(Dynamic::from).collect::<Array>().into())
+            .expect("a name");
         let code = format!(
             "let opt = optim.SGD(parameters(), lr: 0.1);
              let made = {case};

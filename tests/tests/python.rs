@@ -37,12 +37,25 @@ print(echo((), true, 7, 1.5, "a", [1, [2]], 2..5, key: #{a: 1}));
 print(echo("b".to_blob(), complex(1.0, 2.0), slice(1, 9, 2)));
 print(py.eval("2**100") + 1);
 print(py.eval("float('nan')") == py.eval("float('nan')"));
+let same = py.eval("lambda x: x");
+print(torch.arange(6)[same(slice(1, (), 2))]);
+py.import("torch");
+print(same(torch.strided) == torch.strided && same(torch.channels_last) == torch.channels_last);
+print(py.repr([torch.sparse_coo, torch.preserve_format]));
+let least = torch.tensor([3, 1, 2]).min(0);
+print(py.eval("lambda r: (r.values + r[1], isinstance(r, tuple))")(least));
+print(type_of(same(least)));
 "#,
         "[(), true, 7, 1.5, \"a\", [78], [1, 2], #{k: [3]}, 2..5, 3j]\n\
          [\"(None, True, 7, 1.5, 'a', [1, [2]], range(2, 5))\", \"{'key': {'a': 1}}\"]\n\
          [\"(b'b', (1+2j), slice(1, 9, 2))\", \"{}\"]\n\
          1267650600228229401496703205377\n\
-         false",
+         false\n\
+         tensor([1, 3, 5])\n\
+         true\n\
+         [torch.sparse_coo, torch.preserve_format]\n\
+         [tensor(2), true]\n\
+         array",
     );
 }
 

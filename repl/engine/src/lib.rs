@@ -38,6 +38,13 @@ const NOT_UNDERSTOOD: c_int = 1;
 /// The session has ended.
 const ENDED: c_int = 2;
 
+/// The library as an extension module of Python: `import flambeau` opens it. Returns a new reference, or null
+/// with an exception set.
+#[unsafe(no_mangle)]
+pub extern "C" fn PyInit__engine() -> *mut c_void {
+    guard(std::ptr::null_mut(), || flambeau_python::module(flambeau_stdlib::libraries))
+}
+
 /// The version of these functions and of the messages; the caller compares it with its own.
 #[unsafe(no_mangle)]
 pub extern "C" fn flambeau_engine_abi() -> u32 {

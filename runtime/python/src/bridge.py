@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import builtins
+import collections
 import collections.abc
 import difflib
 import importlib.util
@@ -95,11 +96,8 @@ class OneTorch:
         return None
 
 
-def start(emit, call, forget, libtorch, folder, args):
-    """Output, the search path and the check of torch. `call` and `forget` are for values of scripts, by their
-    numbers."""
-    global _call, _forget
-    _call, _forget = call, forget
+def start(emit, libtorch, folder, args):
+    """Output, the search path and the check of torch, for an interpreter that is the program's own."""
     for number, name in ((1, "stdout"), (2, "stderr")):
         beneath = getattr(sys, name)
         if beneath is not None:
@@ -146,7 +144,7 @@ def end():
 
 # What becomes of a value whose type is none of Python's own plain ones; the numbers are those of
 # `from_python.rs`.
-OBJECT, SCALAR, SEQUENCE, TENSOR, DTYPE, DEVICE, AWAITABLE, VALUE = range(8)
+(OBJECT, SCALAR, SEQUENCE, TENSOR, DTYPE, DEVICE, AWAITABLE, VALUE, SLICE, LAYOUT, MEMORY_FORMAT) = range(11)
 
 
 def rule(kind):
@@ -160,15 +158,23 @@ def rule(kind):
             return DTYPE
         if kind is torch.device:
             return DEVICE
+        if kind is torch.layout:
+            return LAYOUT
+        if kind is torch.memory_format:
+            return MEMORY_FORMAT
         if kind is torch.Size:
             return SEQUENCE
     if numpy is not None and hasattr(numpy, "generic") and issubclass(kind, numpy.generic):
         plain = (numpy.bool_, numpy.integer, numpy.float16, numpy.float32, numpy.float64, numpy.complex64)
         if issubclass(kind, plain + (numpy.complex128,)) and not issubclass(kind, numpy.timedelta64):
             return SCALAR
+    if kind is slice:
+        return SLICE
+    if kind in NAMED_RESULTS.values():
+        return SEQUENCE
     if issubclass(kind, types.CoroutineType):
         return AWAITABLE
-    if issubclass(kind, Value) or hasattr(kind, "_flambeau"):
+    if issubclass(kind, Handle) or hasattr(kind, "_flambeau"):  # noqa: F821 - made in Rust
         return VALUE
     return OBJECT
 
@@ -178,6 +184,20 @@ def entries(value):
     if isinstance(value, collections.abc.Mapping) and all(isinstance(key, str) for key in value):
         return list(value.items())
     return None
+
+
+# The classes of results with names, by their function and names.
+NAMED_RESULTS = {}
+
+
+def results(function, names, values):
+    """Several results of an operator: a tuple, whose items have names too where they are known."""
+    if not all(names):
+        return tuple(values)
+    kind = NAMED_RESULTS.get((function, *names))
+    if kind is None:
+        kind = NAMED_RESULTS[(function, *names)] = collections.namedtuple(function, names, rename=True)
+    return kind._make(values)
 
 
 def is_module(value):
@@ -224,7 +244,7 @@ def wait(awaitable):
     return loop.run_until_complete(awaitable)
 
 
-def dtype(name):
+def constant(name):
     """`torch.NAME`."""
     import torch
 
@@ -301,7 +321,7 @@ class RhaiError(Exception):
 
 
 class Stopped(BaseException):
-    """Ctrl-C or a limit in a script that Python called: not for `except Exception`."""
+    """A limit in a script that Python called and that a script has called: not for `except Exception`."""
 
 
 # Errors of scripts are also what Python code expects of their kind.
@@ -320,22 +340,33 @@ BASES = {
     "ArithmeticError": ArithmeticError,
     "NotImplementedError": NotImplementedError,
     "RuntimeError": RuntimeError,
+    "LimitError": RuntimeError,
 }
-CLASSES = {}
+RhaiError.__module__ = "flambeau"
 
 
-def rhai_error(kind, message, help, number):
-    """The exception for an error of a script, which is kept as `number`."""
-    if kind in ("KeyboardInterrupt", "LimitError"):
+def new_class(kind):
+    """`flambeau.RhaiValueError` for `ValueError`."""
+    bases = (RhaiError, BASES[kind]) if kind in BASES else (RhaiError,)
+    body = {"kind": kind, "__str__": Exception.__str__, "__module__": "flambeau"}
+    return type(f"Rhai{kind}", bases, body)
+
+
+CLASSES = {kind: new_class(kind) for kind in BASES}
+
+
+def rhai_error(kind, message, help, nested, handle):
+    """The exception for an error of a script, which `handle` keeps. `nested`: a script has called the Python
+    code that is to see it."""
+    if kind == "LimitError" and nested:
         error = Stopped(message)
     else:
         if kind not in CLASSES:
-            base = BASES.get(kind)
-            bases = (RhaiError, base) if base else (RhaiError,)
-            CLASSES[kind] = type(f"Rhai{kind}", bases, {"kind": kind, "__str__": Exception.__str__})
+            CLASSES[kind] = new_class(kind)
         error = CLASSES[kind](message)
         error.help = help
-    error._flambeau = Value(number, kind)
+    if handle is not None:
+        error._flambeau = Value(handle, kind)
     return error
 
 
@@ -343,8 +374,18 @@ def trace(error, frames):
     """Adds a script's calls, outermost first, to an exception's traceback, as if they were Python's own."""
     for name, file, line, text in reversed(frames):
         if not os.path.exists(file):
-            linecache.cache[file] = (len(text), None, [""] * (line - 1) + [text + "\n"], file)
+            # Beside the lines of other frames in it.
+            lines = list(linecache.cache.get(file, (0, None, []))[2])
+            lines += ["\n"] * (line - len(lines))
+            lines[line - 1] = text + "\n"
+            linecache.cache[file] = (len(lines), None, lines, file)
         code = compile("\n" * (line - 1) + "raise error", file, "exec").replace(co_name=name or "<script>")
+        if sys.version_info >= (3, 11):
+            # Without columns: those of `raise error` would be drawn under the script's text. Each entry stands
+            # for up to eight instructions and says "the same line, no column".
+            units = len(code.co_code) // 2
+            table = b"".join(bytes((0x80 | 13 << 3 | min(8, units - at) - 1, 0)) for at in range(0, units, 8))
+            code = code.replace(co_firstlineno=line, co_linetable=table)
         try:
             exec(code, {"error": error})
         except BaseException as raised:
@@ -352,29 +393,29 @@ def trace(error, frames):
     return error
 
 
-class Value:
+class Value(Handle):  # noqa: F821 - made in Rust
     """A value of a script that Python has no counterpart for: it comes back as the same value."""
 
-    def __init__(self, number, text):
-        self._flambeau, self._text = number, text
+    def __init__(self, handle, text):
+        self._text = text
 
     def __repr__(self):
         return self._text
 
-    def __del__(self):
-        _forget(self._flambeau)
+    def __call__(self, *args, **kwargs):
+        raise TypeError(f"{self._text} is not callable")
 
 
-class Function(Value):
-    """A closure, a function or another callable of a script."""
+class Function(Handle):  # noqa: F821 - made in Rust
+    """A closure, a function or another callable of a script; a call may come from any thread."""
 
-    def __init__(self, number, text, name):
-        super().__init__(number, text)
+    def __init__(self, handle, text, name):
+        self._text = text
         self.__name__ = self.__qualname__ = name
         self.__doc__ = f"{name}: a function of a script"
 
-    def __call__(self, *args, **kwargs):
-        return _call(self._flambeau, args, kwargs)
+    def __repr__(self):
+        return self._text
 
 
 KINDS = (
@@ -401,7 +442,7 @@ def describe(error):
     kind = next((name for known, name in KINDS if isinstance(error, known)), "RuntimeError")
     frames = []
     for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename != __file__ and not frame.filename.startswith("<frozen importlib"):
+        if frame.filename != "<flambeau>" and not frame.filename.startswith("<frozen importlib"):
             frames.append((frame.name, frame.filename, frame.lineno or 0, frame.line or ""))
     help = getattr(error, "help", None) if isinstance(error, RhaiError) else near(error)
     if isinstance(error, KeyError) and len(error.args) == 1:

@@ -1,53 +1,58 @@
-//! A function of a script that Python calls.
+//! A function of a script that Python calls, on any thread.
 
-use flambeau_runtime::script::Context;
-use flambeau_runtime::{Error, Kind};
+use flambeau_runtime::script::{Context, Kept};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use rhai::{Dynamic, Map};
 
 use crate::errors::{Attempt, Failure, to_exception, to_traced_exception};
-use crate::{from_python, registry, to_python};
+use crate::{from_python, to_python};
 
-/// `call(number, args, kwargs)` for `bridge.py`.
+/// Calls what is kept; keyword arguments become a map behind the others.
 pub(crate) fn call(
+    function: &Kept<Dynamic>,
     args: &Bound<'_, PyTuple>,
-    _keywords: Option<&Bound<'_, PyDict>>,
+    keywords: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Py<PyAny>> {
     let py = args.py();
-    run(py, args).map_err(|failure| match failure {
-        Failure::Python(error) => error,
-        Failure::Ours(error) => to_exception(py, error),
-    })
+    // With the GIL held until the function is called: waiting for the session's turn lets go of it.
+    let outcome = function.with(|function| Ok(run(py, function, args, keywords)));
+    outcome.map_err(Failure::Ours).flatten().map_err(|failure| to_pyerr(py, failure))
 }
 
-fn run(py: Python<'_>, args: &Bound<'_, PyTuple>) -> Attempt<Py<PyAny>> {
-    let number: u64 = args.get_item(0)?.extract()?;
-    let function = registry::get(number).ok_or_else(|| {
-        Error::new(
-            Kind::Runtime,
-            "a function of a script was called on another thread than its session's",
-        )
-        .help("call it from the thread that runs the script")
-    })?;
-    let values = arguments(&args.get_item(1)?, &args.get_item(2)?)?;
+/// What Python sees of a failure.
+pub(crate) fn to_pyerr(py: Python<'_>, failure: Failure) -> PyErr {
+    match failure {
+        Failure::Python(error) => error,
+        Failure::Ours(error) => to_exception(py, error),
+    }
+}
+
+fn run(
+    py: Python<'_>,
+    function: &Dynamic,
+    args: &Bound<'_, PyTuple>,
+    keywords: Option<&Bound<'_, PyDict>>,
+) -> Attempt<Py<PyAny>> {
+    let values = arguments(args, keywords)?;
     let mut frames = Vec::new();
-    let result =
-        detached(py, || Context::current(|ctx| ctx.call_traced(&function, values, &mut frames)));
+    let result = detached(py, || {
+        Context::current(|ctx| {
+            ctx.state().evaluation(|| ctx.call_traced(function, values, &mut frames))
+        })
+    });
     let result = result.map_err(|error| to_traced_exception(py, error, frames))?;
     Ok(to_python::object(py, &result)?.unbind())
 }
 
 /// The arguments of a call, the named ones as a map at the end.
 pub(crate) fn arguments(
-    positional: &Bound<'_, PyAny>,
-    named: &Bound<'_, PyAny>,
+    args: &Bound<'_, PyTuple>,
+    keywords: Option<&Bound<'_, PyDict>>,
 ) -> Attempt<Vec<Dynamic>> {
-    let positional = positional.cast::<PyTuple>()?;
     let mut values =
-        positional.iter().map(|value| from_python::value(&value)).collect::<Attempt<Vec<_>>>()?;
-    let named = named.cast::<PyDict>()?;
-    if !named.is_empty() {
+        args.iter().map(|value| from_python::value(&value)).collect::<Attempt<Vec<_>>>()?;
+    if let Some(named) = keywords.filter(|named| !named.is_empty()) {
         let mut map = Map::new();
         for (name, value) in named.iter() {
             map.insert(name.extract::<String>()?.into(), from_python::value(&value)?);

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use rhai::Dynamic;
 
 use crate::object::PyObject;
-use crate::{interpreter, interrupt, registry};
+use crate::{handle, interpreter, interrupt};
 
 /// What can go wrong while the GIL is held.
 pub(crate) enum Failure {
@@ -76,6 +76,22 @@ pub(crate) fn from_parts(kind: *mut c_void, value: *mut c_void, traceback: *mut 
     })
 }
 
+/// The exception for an error that goes through libtorch: its class and itself, new references.
+pub(crate) fn to_parts(error: &Error) -> (*mut c_void, *mut c_void) {
+    Python::attach(|py| {
+        let exception = to_exception(py, error.clone()).into_value(py).into_bound(py);
+        (exception.get_type().into_ptr().cast(), exception.into_ptr().cast())
+    })
+}
+
+/// Gives back a reference that [`to_parts`] made.
+pub(crate) fn drop_part(object: *mut c_void) {
+    Python::attach(|py| {
+        // SAFETY: the reference was given away by `to_parts`, and is given back once.
+        drop(unsafe { Bound::from_owned_ptr_or_opt(py, object.cast::<ffi::PyObject>()) });
+    });
+}
+
 fn from_exception(py: Python<'_>, error: PyErr) -> Error {
     if error.is_instance_of::<PyKeyboardInterrupt>(py) {
         interrupt::raised();
@@ -83,7 +99,15 @@ fn from_exception(py: Python<'_>, error: PyErr) -> Error {
         if let Err(error) = Context::current(|ctx| ctx.check()) {
             return error;
         }
+        let error = converted(py, &error);
+        // Without one it was raised by hand; what it stops is the same.
+        let stopped = Context::current(|ctx| Ok(ctx.state().stop_with(error.clone())));
+        return stopped.unwrap_or(error);
     }
+    converted(py, &error)
+}
+
+fn converted(py: Python<'_>, error: &PyErr) -> Error {
     let exception = error.value(py).as_any();
     // Before Python 3.12 an exception that was fetched has its traceback beside it.
     if let Some(traceback) = error.traceback(py) {
@@ -108,8 +132,7 @@ fn from_exception(py: Python<'_>, error: PyErr) -> Error {
 /// The script's error that an exception stands for.
 fn original(exception: &Bound<'_, PyAny>) -> Option<Error> {
     let held = exception.getattr_opt("_flambeau").ok()??;
-    let number = held.getattr_opt("_flambeau").ok()??.extract().ok()?;
-    registry::get(number)?.try_cast::<Error>()
+    handle::get(&held)?.try_cast::<Error>()
 }
 
 type Described = (String, String, String, Option<String>, Vec<(String, String, usize, String)>);
@@ -177,9 +200,11 @@ pub(crate) fn to_exception(py: Python<'_>, error: Error) -> PyErr {
     }
     let (kind, message, help) =
         (error.kind_name().to_owned(), error.message.clone(), error.help.clone());
-    let number = registry::keep(Dynamic::from(error));
+    let nested = Context::current(|ctx| Ok(ctx.state().is_evaluating())).unwrap_or(false);
+    // Nobody keeps it where its session is gone.
+    let kept = handle::keep(Dynamic::from(error)).ok();
     let made = interpreter::helper(py, "rhai_error")
-        .and_then(|make| make.call1((kind, message.as_str(), help, number)));
+        .and_then(|make| make.call1((kind, message.as_str(), help, nested, kept)));
     match made {
         Ok(exception) => PyErr::from_value(exception),
         Err(error) => error,

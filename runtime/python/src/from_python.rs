@@ -3,13 +3,14 @@
 //! Only what is exactly of one of Python's plain types crosses by value: an `IntEnum` or a named tuple stays
 //! the object that it is, as do integers beyond 64 bits, sets, dates and instances of classes. Beside the
 //! plain types these cross: tensors (also parameters), NumPy's scalars as numbers, `torch.Size` as an array,
-//! `torch.dtype`, `torch.device`; a coroutine is run to its end.
+//! slices of integers, `torch.dtype`, `torch.device`, `torch.layout`, `torch.memory_format`; a coroutine is run
+//! to its end.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use flambeau_runtime::script::Complex;
-use flambeau_runtime::torch::{Device, Dtype};
+use flambeau_runtime::script::{Complex, Slice};
+use flambeau_runtime::torch::{Device, Dtype, Layout, MemoryFormat};
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyBytes, PyComplex, PyDict, PyFloat, PyInt, PyList, PyRange, PyString, PyTuple, PyType,
@@ -18,7 +19,7 @@ use rhai::{Dynamic, Map};
 
 use crate::errors::Attempt;
 use crate::object::PyObject;
-use crate::{interpreter, registry, tensor};
+use crate::{handle, interpreter, tensor};
 
 /// What `bridge.py` says of types that are not plain.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,9 @@ enum Rule {
     Device,
     Awaitable,
     Value,
+    Slice,
+    Layout,
+    MemoryFormat,
 }
 
 thread_local! {
@@ -109,19 +113,47 @@ fn by_rule(object: &Bound<'_, PyAny>) -> Attempt<Dynamic> {
         Rule::Sequence => return sequence(object),
         Rule::Tensor => Dynamic::from(tensor::unwrap(object)),
         Rule::Dtype => {
-            let name = object.str()?.to_string();
-            let short = name.rsplit('.').next().unwrap_or(&name);
-            Dtype::parse(short).map_or_else(|| kept(object.clone()), Dynamic::from)
+            Dtype::parse(&last_name(object)?).map_or_else(|| kept(object.clone()), Dynamic::from)
         }
+        Rule::Layout => {
+            let number = numbered(Layout::ALL, object)?;
+            number.map_or_else(|| kept(object.clone()), |number| Dynamic::from(Layout(number)))
+        }
+        Rule::MemoryFormat => {
+            let number = numbered(MemoryFormat::ALL, object)?;
+            number
+                .map_or_else(|| kept(object.clone()), |number| Dynamic::from(MemoryFormat(number)))
+        }
+        Rule::Slice => slice(object)?.map_or_else(|| kept(object.clone()), Dynamic::from),
         Rule::Device => Dynamic::from(Device::parse(&object.str()?.to_string())?),
         Rule::Awaitable => {
-            let result = interpreter::helper(object.py(), "wait")?.call1((object,))?;
+            let wait = interpreter::helper(object.py(), "wait")?;
+            let result = interpreter::outside(object.py(), || wait.call1((object,)))?;
             return if result.is(object) { Ok(kept(result)) } else { convert(&result, false) };
         }
-        Rule::Value => {
-            let number = object.getattr("_flambeau")?.extract()?;
-            registry::get(number).unwrap_or_else(|| kept(object.clone()))
-        }
+        // One of another session stays what it is there.
+        Rule::Value => handle::get(object).unwrap_or_else(|| kept(object.clone())),
+    })
+}
+
+/// `float32` of `torch.float32`.
+fn last_name(object: &Bound<'_, PyAny>) -> Attempt<String> {
+    let name = object.str()?.to_string();
+    Ok(name.rsplit('.').next().unwrap_or(&name).to_owned())
+}
+
+/// The number of a constant of torch, by its name.
+fn numbered(all: &[(i8, &str)], object: &Bound<'_, PyAny>) -> Attempt<Option<i8>> {
+    let name = last_name(object)?;
+    Ok(all.iter().find(|(_, known)| *known == name).map(|(number, _)| *number))
+}
+
+/// A slice whose parts are integers or absent.
+fn slice(object: &Bound<'_, PyAny>) -> Attempt<Option<Slice>> {
+    let part = |name| object.getattr(name)?.extract::<Option<i64>>();
+    Ok(match (part("start"), part("stop"), part("step")) {
+        (Ok(start), Ok(end), Ok(step)) => Some(Slice { start, end, step: step.unwrap_or(1) }),
+        _ => None,
     })
 }
 
@@ -131,7 +163,7 @@ fn rule(kind: &Bound<'_, PyType>) -> Attempt<Rule> {
         return Ok(rule);
     }
     let number: usize = interpreter::helper(kind.py(), "rule")?.call1((kind,))?.extract()?;
-    const ALL: [Rule; 8] = [
+    const ALL: [Rule; 11] = [
         Rule::Object,
         Rule::Scalar,
         Rule::Sequence,
@@ -140,6 +172,9 @@ fn rule(kind: &Bound<'_, PyType>) -> Attempt<Rule> {
         Rule::Device,
         Rule::Awaitable,
         Rule::Value,
+        Rule::Slice,
+        Rule::Layout,
+        Rule::MemoryFormat,
     ];
     let rule = ALL.get(number).copied().unwrap_or(Rule::Object);
     // A class that has not finished its import may turn out to be another one's child only later; no class

@@ -7,7 +7,7 @@ use pyo3::types::{PyDict, PyTuple};
 use rhai::{Dynamic, Map};
 
 use crate::errors::Attempt;
-use crate::interpreter::{helper, with};
+use crate::interpreter::{helper, outside, with};
 use crate::object::PyObject;
 use crate::{from_python, to_python};
 
@@ -22,7 +22,8 @@ pub(crate) const CONSTANTS: &[Constant] = &[Constant {
 fn call_helper(name: &str, value: &Dynamic) -> Result<Dynamic> {
     with(|py| {
         let value = to_python::object(py, value)?;
-        from_python::value(&helper(py, name)?.call1((value,))?)
+        let helper = helper(py, name)?;
+        from_python::value(&outside(py, || helper.call1((value,)))?)
     })
 }
 
@@ -30,7 +31,8 @@ fn call_helper(name: &str, value: &Dynamic) -> Result<Dynamic> {
 fn construct(name: &str, value: &Dynamic) -> Result<Dynamic> {
     with(|py| {
         let value = to_python::object(py, value)?;
-        Ok(from_python::kept(py.import("builtins")?.getattr(name)?.call1((value,))?))
+        let make = py.import("builtins")?.getattr(name)?;
+        Ok(from_python::kept(outside(py, || make.call1((value,)))?))
     })
 }
 
@@ -38,7 +40,8 @@ fn construct(name: &str, value: &Dynamic) -> Result<Dynamic> {
 fn builtin(name: &str, value: &Dynamic) -> Result<Dynamic> {
     with(|py| {
         let value = to_python::object(py, value)?;
-        from_python::value(&py.import("builtins")?.getattr(name)?.call1((value,))?)
+        let builtin = py.import("builtins")?.getattr(name)?;
+        from_python::value(&outside(py, || builtin.call1((value,)))?)
     })
 }
 
@@ -50,7 +53,7 @@ fn help(args: &mut Args<'_>) -> Result<Dynamic> {
 
 fn import(args: &mut Args<'_>) -> Result<Dynamic> {
     let name = args.str(0)?;
-    with(|py| Ok(from_python::kept(py.import(name.as_str())?.into_any())))
+    with(|py| Ok(from_python::kept(outside(py, || py.import(name.as_str()))?.into_any())))
 }
 
 fn same(args: &mut Args<'_>) -> Result<Dynamic> {
@@ -81,7 +84,10 @@ fn tuple(args: &mut Args<'_>) -> Result<Dynamic> {
 
 fn code(args: &mut Args<'_>, name: &str) -> Result<Dynamic> {
     let code = args.str(0)?;
-    with(|py| from_python::value(&helper(py, name)?.call1((code,))?))
+    with(|py| {
+        let helper = helper(py, name)?;
+        from_python::value(&outside(py, || helper.call1((code,)))?)
+    })
 }
 
 pub(crate) const FUNCTIONS: &[Function] = &[

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use flambeau_runtime::script::{Context, Event};
+use flambeau_runtime::torch::Exceptions;
 use flambeau_runtime::{Error, Kind, Result};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyModule, PyTuple};
 
-use crate::errors::{Attempt, to_error};
-use crate::{callback, interrupt, registry};
+use crate::errors::{self, Attempt, to_error};
+use crate::handle::Handle;
+use crate::{host, interrupt, turns};
 
 /// What the interpreter is told before it starts.
 #[derive(Clone, Debug, Default)]
@@ -49,16 +51,27 @@ pub fn end() {
     }
 }
 
-/// Runs `run` with the GIL held, in an interpreter that has started.
+/// Runs `run` with the GIL held, in an interpreter that has started. The session's turn is held too: what
+/// may run Python code goes through [`outside`].
 ///
 /// # Errors
 /// What `run` fails with; a `PermissionError` in a sandbox; why the interpreter cannot start.
 pub(crate) fn with<R>(run: impl FnOnce(Python<'_>) -> Attempt<R>) -> Result<R> {
     start()?;
+    if host::is_host() {
+        // One process has several sessions then, each with its own sandbox.
+        Context::current(|ctx| ctx.state().permissions.python())?;
+    }
     let _inside = interrupt::Inside::enter();
     let outcome = Python::attach(|py| run(py).map_err(|failure| to_error(py, failure)));
     flush();
     outcome
+}
+
+/// Runs Python code. Other threads may have the session's turn meanwhile, so that none waits for one that
+/// waits for it.
+pub(crate) fn outside<R>(_py: Python<'_>, run: impl FnOnce() -> R) -> R {
+    flambeau_runtime::script::outside(run)
 }
 
 /// The function `name` of `bridge.py`.
@@ -84,12 +97,20 @@ fn start() -> Result<()> {
     Context::current(|ctx| ctx.state().permissions.python())?;
     let setup = SETUP.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
     let outcome = initialise(&setup).and_then(|main_thread| {
-        Python::attach(|py| bridge(py, &setup, main_thread).map_err(|error| error.to_string()))
+        Python::attach(|py| program(py, &setup, main_thread).map_err(|error| error.to_string()))
     });
     match STARTED.get_or_init(|| outcome) {
         Ok(_) => Ok(()),
         Err(cause) => Err(cannot_start(cause)),
     }
+}
+
+/// Makes the interpreter that has imported us the one that sessions use.
+pub(crate) fn adopt(py: Python<'_>) -> PyResult<()> {
+    let bridge = bridge(py)?;
+    // Imported once per process; a second time finds the first.
+    let _ = STARTED.set(Ok(bridge));
+    Ok(())
 }
 
 fn cannot_start(cause: &str) -> Error {
@@ -146,26 +167,36 @@ fn name_program(executable: &std::path::Path) -> std::result::Result<(), String>
     Ok(())
 }
 
-/// Runs `bridge.py` and sets up what it is for.
-fn bridge(py: Python<'_>, setup: &Setup, main_thread: bool) -> PyResult<Bridge> {
-    let code = CString::new(include_str!("bridge.py"))?;
-    let module = PyModule::from_code(py, &code, c"<flambeau>", c"_flambeau")?;
+/// Runs `bridge.py`.
+fn bridge(py: Python<'_>) -> PyResult<Bridge> {
+    let module = PyModule::new(py, "_flambeau")?;
+    module.add_class::<Handle>()?;
+    let run = py.import("builtins")?.getattr("exec")?;
+    let compile = py.import("builtins")?.getattr("compile")?;
+    run.call1((compile.call1((include_str!("bridge.py"), "<flambeau>", "exec"))?, module.dict()))?;
+    flambeau_runtime::torch::on_python_error(Exceptions {
+        to_error: errors::from_parts,
+        from_error: errors::to_parts,
+        drop: errors::drop_part,
+    });
+    turns::listen();
+    Ok(Bridge { module: module.unbind() })
+}
+
+/// Sets up an interpreter that is the program's own: output, the search path, Ctrl-C.
+fn program(py: Python<'_>, setup: &Setup, main_thread: bool) -> PyResult<Bridge> {
+    let bridge = bridge(py)?;
+    let module = bridge.module.bind(py);
     let emit = PyCFunction::new_closure(py, Some(c"emit"), None, |args, _| emit(args))?;
-    let call = PyCFunction::new_closure(py, Some(c"call"), None, callback::call)?;
-    let forget = PyCFunction::new_closure(py, Some(c"forget"), None, |args, _| {
-        registry::forget(args.get_item(0)?.extract()?);
-        PyResult::Ok(())
-    })?;
     let folder = setup.script_dir.as_ref().map(|folder| folder.to_string_lossy().into_owned());
     let mut argv = vec![String::new()];
     argv.extend(setup.args.iter().cloned());
-    module.call_method1("start", (emit, call, forget, libtorch(), folder, argv))?;
+    module.call_method1("start", (emit, libtorch(), folder, argv))?;
     match main_thread {
-        true => interrupt::listen(&module)?,
-        false => interrupt::listen_elsewhere(&module)?,
+        true => interrupt::listen(module)?,
+        false => interrupt::listen_elsewhere(module)?,
     }
-    flambeau_runtime::torch::on_python_error(crate::errors::from_parts);
-    Ok(Bridge { module: module.unbind() })
+    Ok(bridge)
 }
 
 /// Where the libtorch that this process has loaded lies.

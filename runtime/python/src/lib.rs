@@ -18,8 +18,10 @@
 //!
 //! - The GIL is held inside a Python call and nowhere else (`interpreter::with`). Scripts run detached, and
 //!   so does what Python calls back (`callback`): `backward()` with the GIL held would wait for ever.
-//! - Values of scripts are `Rc` and stay on their session's thread. Python holds numbers for them
-//!   (`registry`), which mean nothing on another thread.
+//! - Values of scripts are `Rc`. Python holds handles to them (`handle`), which work on every thread: whoever
+//!   calls one waits for its session's turn ([`flambeau_runtime::script::Home`]).
+//! - Who waits for a turn lets go of the GIL (`turns`). Who has a turn may wait for the GIL, and gives the turn
+//!   away while Python code runs (`interpreter::outside`). So the two are never waited for in a circle.
 //! - A tensor crosses as the same `TensorImpl`: `THPVariable_Wrap` gives the Python object, which holds an
 //!   `at::Tensor` right behind its head; torch 2.11 is the only version that is accepted.
 //! - The interpreter is never finalised: objects may be dropped at any time.
@@ -30,18 +32,22 @@ mod callback;
 mod errors;
 mod from_python;
 mod functions;
+mod handle;
+mod host;
 mod index;
 mod interpreter;
 mod interrupt;
 mod members;
 mod module;
 mod object;
-mod registry;
+mod runtime;
 mod tensor;
 mod to_python;
+mod turns;
 
 use flambeau_runtime::script::{Library, ObjectType};
 
+pub use host::module;
 pub use interpreter::{Setup, configure, end};
 pub use object::PyObject;
 

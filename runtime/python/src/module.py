@@ -178,7 +178,10 @@ VIEWS = {"_parameters": PARAMETER, "_buffers": BUFFER, "_modules": MODULE}
 
 def tupled(value):
     """Arrays as the tuples that modules of PyTorch give."""
-    return tuple(map(tupled, value)) if type(value) in (list, tuple) else value
+    if not isinstance(value, (list, tuple)):
+        return value
+    # Several results of an operator keep their names.
+    return getattr(value, "_make", tuple)(map(tupled, value))
 
 
 def method(name):
@@ -230,9 +233,6 @@ class Mirror(Module):
         # A slice of a container makes one of its own class: that is Python's.
         base = next(base for base in cls.__mro__ if not issubclass(base, Mirror))
         return base(*args, **kwargs)
-
-    def __del__(self):
-        forget(self._flambeau)
 
     @property
     def training(self):
@@ -425,11 +425,11 @@ def class_of(kind, name):
     return type(name, bases, body)
 
 
-def make(number, identity, kind, name, kept):
-    """The instance for a module of a script, which Python holds as `number`. `kept` is what the last instance
+def make(handle, identity, kind, name, kept):
+    """The instance for a module of a script, to which Python has this handle. `kept` is what the last instance
     left there."""
     self = object.__new__(kept["_class"] if kept and "_class" in kept else class_of(kind, name))
-    object.__setattr__(self, "_flambeau", number)
+    object.__setattr__(self, "_flambeau", handle)
     object.__setattr__(self, "_calling", False)
     object.__setattr__(self, "_held", {})
     if kept is None:

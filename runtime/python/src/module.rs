@@ -12,9 +12,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyModule, PyTuple};
 use rhai::Dynamic;
 
-use crate::callback::{arguments, detached};
-use crate::errors::{Attempt, Failure, to_exception};
-use crate::{from_python, interpreter, registry, to_python};
+use crate::callback::{arguments, detached, to_pyerr};
+use crate::errors::{Attempt, Failure, to_traced_exception};
+use crate::handle::{self, Handle};
+use crate::{from_python, to_python};
 
 /// What `module.py` defines, once torch has been imported.
 static MODULE: OnceLock<Py<PyModule>> = OnceLock::new();
@@ -34,11 +35,11 @@ pub(crate) fn object<'py>(
     if !known.is_none() {
         return Ok(known);
     }
-    let number = registry::keep(value.flatten_clone());
+    let held = handle::keep(value.flatten_clone())?;
     let companion = members.companion();
     let kept = companion.as_ref().map(|kept| to_python::object(py, kept)).transpose()?;
     let named = (members.class(), members.name());
-    let made = module.getattr("make")?.call1((number, identity, named.0, named.1, kept))?;
+    let made = module.getattr("make")?.call1((held, identity, named.0, named.1, kept))?;
     if companion.is_none() {
         members.set_companion(from_python::kept(made.getattr("__dict__")?));
     }
@@ -53,23 +54,25 @@ fn load(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
     let module = PyModule::from_code(py, &code, c"<flambeau>", c"_flambeau_module")?;
     let ask = PyCFunction::new_closure(py, Some(c"ask"), None, ask)?;
     module.setattr("ask", ask)?;
-    module.setattr("forget", interpreter::helper(py, "_forget")?)?;
     Ok(MODULE.get_or_init(|| module.unbind()).bind(py))
 }
 
-/// `ask(number, what, …)` for `module.py`.
+/// `ask(handle, what, …)` for `module.py`, on any thread.
 fn ask(args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
     let py = args.py();
-    answer(py, args).map(Bound::unbind).map_err(|failure| match failure {
-        Failure::Python(error) => error,
-        Failure::Ours(error) => to_exception(py, error),
-    })
+    let handle = args.get_item(0)?.cast_into::<Handle>()?;
+    let outcome = handle.get().kept().with(|value| Ok(answer(py, args, value)));
+    let outcome = outcome.map_err(Failure::Ours).flatten();
+    outcome.map(Bound::unbind).map_err(|failure| to_pyerr(py, failure))
 }
 
-fn answer<'py>(py: Python<'py>, args: &Bound<'py, PyTuple>) -> Attempt<Bound<'py, PyAny>> {
-    let number: u64 = args.get_item(0)?.extract()?;
+fn answer<'py>(
+    py: Python<'py>,
+    args: &Bound<'py, PyTuple>,
+    value: &Dynamic,
+) -> Attempt<Bound<'py, PyAny>> {
     let what: String = args.get_item(1)?.extract()?;
-    let members = members(number)?;
+    let members = members(value)?;
     let name = || -> PyResult<String> { args.get_item(2)?.extract() };
     match what.as_str() {
         "items" | "has" | "get" | "set" | "remove" => return member(py, &what, args, &*members),
@@ -112,10 +115,8 @@ fn answer<'py>(py: Python<'py>, args: &Bound<'py, PyTuple>) -> Attempt<Bound<'py
     to_python::object(py, &found)
 }
 
-/// The members of the module that Python holds as `number`.
-fn members(number: u64) -> Attempt<Rc<dyn Members>> {
-    let value = registry::get(number).ok_or_else(registry::elsewhere)?;
-    let members = Context::current(|ctx| Ok(ctx.members(&value)))?;
+fn members(value: &Dynamic) -> Attempt<Rc<dyn Members>> {
+    let members = Context::current(|ctx| Ok(ctx.members(value)))?;
     Ok(members.ok_or_else(|| Error::type_("a value that Python holds as a module is none"))?)
 }
 
@@ -155,14 +156,25 @@ fn member<'py>(
     }
 }
 
-/// The forward pass: `ask(number, "run", args, kwargs, hooks)`.
+/// The forward pass: `ask(handle, "run", args, kwargs, hooks)`.
 fn run<'py>(
     py: Python<'py>,
     args: &Bound<'py, PyTuple>,
     members: Rc<dyn Members>,
 ) -> Attempt<Bound<'py, PyAny>> {
-    let values = arguments(&args.get_item(2)?, &args.get_item(3)?)?;
+    let (positional, named) = (args.get_item(2)?, args.get_item(3)?);
+    let values = arguments(positional.cast()?, Some(named.cast()?))?;
     let hooks = args.get_item(4)?.is_truthy()?;
-    let result = detached(py, || Context::current(|ctx| members.run(values, hooks, ctx)))?;
+    let mut frames = Vec::new();
+    let result = detached(py, || {
+        Context::current(|ctx| {
+            let run = || members.run(values, hooks, ctx);
+            ctx.state().evaluation(run).map_err(|mut error| {
+                frames = ctx.take_trace(&mut error, "forward");
+                error
+            })
+        })
+    });
+    let result = result.map_err(|error| to_traced_exception(py, error, frames))?;
     to_python::object(py, &result)
 }

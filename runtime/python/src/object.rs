@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyIterator, PyTuple};
 use rhai::{Dynamic, Map};
 
 use crate::errors::Attempt;
-use crate::interpreter::{self, with};
+use crate::interpreter::{self, outside, with};
 use crate::members::PyMembers;
 use crate::{from_python, index, to_python};
 
@@ -90,18 +90,21 @@ impl Object for PyObject {
     const OPERATORS: bool = true;
 
     fn display(&self) -> String {
-        self.with(|object| Ok(object.str()?.to_string_lossy().into_owned()))
-            .unwrap_or_else(|error| format!("<an object whose str() fails: {error}>"))
+        self.with(|object| {
+            Ok(outside(object.py(), || object.str())?.to_string_lossy().into_owned())
+        })
+        .unwrap_or_else(|error| format!("<an object whose str() fails: {error}>"))
     }
 
     fn attribute(&self, name: &str, _ctx: &Context<'_>) -> Result<Option<Dynamic>> {
-        self.with(|object| from_python::attribute(&object.getattr(name)?)).map(Some)
+        self.with(|object| from_python::attribute(&outside(object.py(), || object.getattr(name))?))
+            .map(Some)
     }
 
     fn set_attribute(&self, name: &str, value: Dynamic, _ctx: &Context<'_>) -> Result<bool> {
         self.with(|object| {
             let value = to_python::object(object.py(), &value)?;
-            Ok(object.setattr(name, value)?)
+            Ok(outside(object.py(), || object.setattr(name, value))?)
         })?;
         Ok(true)
     }
@@ -132,7 +135,7 @@ impl Object for PyObject {
     fn call(&self, args: Vec<Dynamic>, _ctx: &Context<'_>) -> Result<Dynamic> {
         self.with(|object| {
             let (args, named) = arguments(object.py(), args)?;
-            from_python::value(&object.call(args, named.as_ref())?)
+            from_python::value(&outside(object.py(), || object.call(args, named.as_ref()))?)
         })
     }
 
@@ -143,7 +146,7 @@ impl Object for PyObject {
     fn index(&self, index: &Dynamic, _ctx: &Context<'_>) -> Result<Dynamic> {
         self.with(|object| {
             let index = index::object(object.py(), index)?;
-            from_python::attribute(&object.get_item(index)?)
+            from_python::attribute(&outside(object.py(), || object.get_item(index))?)
         })
     }
 
@@ -151,33 +154,35 @@ impl Object for PyObject {
         self.with(|object| {
             let py = object.py();
             let index = index::object(py, index)?;
-            Ok(object.set_item(index, to_python::object(py, &value)?)?)
+            let value = to_python::object(py, &value)?;
+            Ok(outside(py, || object.set_item(index, value))?)
         })
     }
 
     fn length(&self) -> Option<usize> {
-        self.with(|object| Ok(object.len()?)).ok()
+        self.with(|object| Ok(outside(object.py(), || object.len())?)).ok()
     }
 
     fn iterate(&self) -> Option<Result<Items>> {
-        let iterator = self.with(|object| Ok(object.try_iter()?.unbind()));
+        let iterator = self.with(|object| Ok(outside(object.py(), || object.try_iter())?.unbind()));
         Some(iterator.map(|iterator| Box::new(Iteration(iterator)) as Items))
     }
 
     fn contains(&self, item: &Dynamic) -> Option<Result<bool>> {
         Some(self.with(|object| {
             let item = to_python::object(object.py(), item)?;
-            Ok(object.contains(item)?)
+            Ok(outside(object.py(), || object.contains(item))?)
         }))
     }
 
     fn operate(&self, operator: &str, other: Option<(Side, &Dynamic)>) -> Result<Dynamic> {
         self.with(|object| {
             let Some((side, other)) = other else {
+                let py = object.py();
                 return match operator {
-                    "!" => Ok(Dynamic::from_bool(!object.is_truthy()?)),
-                    "-" => from_python::value(&object.neg()?),
-                    _ => from_python::value(&object.pos()?),
+                    "!" => Ok(Dynamic::from_bool(!outside(py, || object.is_truthy())?)),
+                    "-" => from_python::value(&outside(py, || object.neg())?),
+                    _ => from_python::value(&outside(py, || object.pos())?),
                 };
             };
             let other = to_python::object(object.py(), other)?;
@@ -185,12 +190,14 @@ impl Object for PyObject {
                 Side::Left => (object, other),
                 Side::Right => (other, object),
             };
-            from_python::value(&binary(operator, &left, right)?)
+            from_python::value(&outside(left.py(), || binary(operator, &left, right))?)
         })
     }
 
     fn enter(&self) -> Result<Dynamic> {
-        self.with(|object| from_python::attribute(&object.call_method0("__enter__")?))
+        self.with(|object| {
+            from_python::attribute(&outside(object.py(), || object.call_method0("__enter__"))?)
+        })
     }
 
     fn exit(&self, error: Option<&Error>) -> Result<bool> {
@@ -198,7 +205,8 @@ impl Object for PyObject {
             let py = object.py();
             let error =
                 error.map(|error| crate::errors::to_exception(py, error.clone()).into_value(py));
-            Ok(interpreter::helper(py, "leave")?.call1((object, error))?.is_truthy()?)
+            let leave = interpreter::helper(py, "leave")?;
+            Ok(outside(py, || leave.call1((object, error))?.is_truthy())?)
         })
     }
 }
@@ -238,7 +246,7 @@ impl Iterator for Iteration {
     type Item = Result<Dynamic>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let item = with(|py| match self.0.bind(py).clone().next() {
+        let item = with(|py| match outside(py, || self.0.bind(py).clone().next()) {
             None => Ok(None),
             Some(item) => from_python::attribute(&item?).map(Some),
         });

@@ -4,9 +4,11 @@
 //! | --- | --- |
 //! | `()`, bool, int, float, string | `None`, `bool`, `int`, `float`, `str` |
 //! | blob, array, map, range | `bytes`, `list`, `dict`, `range`: copies |
-//! | complex, `slice(…)`, several results | `complex`, `slice`, `tuple` |
+//! | complex, `slice(…)` | `complex`, `slice` |
+//! | several results | a `tuple`, a named one where they have names |
 //! | a tensor | the same tensor |
 //! | `torch.float32`, `torch.device("cpu")` | `torch.dtype`, `torch.device` |
+//! | `torch.strided`, `torch.channels_last` | `torch.layout`, `torch.memory_format` |
 //! | a function | a callable |
 //! | a module | a `torch.nn.Module` |
 //! | a state dict | an `OrderedDict`: a copy |
@@ -15,7 +17,7 @@
 use std::ops::{Range, RangeInclusive};
 
 use flambeau_runtime::script::{Complex, Context, NewAxis, Results, Slice};
-use flambeau_runtime::torch::{Device, Dtype, Tensor};
+use flambeau_runtime::torch::{Device, Dtype, Layout, MemoryFormat, Tensor};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyComplex, PyDict, PyList, PyTuple};
@@ -23,7 +25,7 @@ use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
 
 use crate::errors::Attempt;
 use crate::object::PyObject;
-use crate::{interpreter, module, registry, tensor};
+use crate::{handle, interpreter, module, tensor};
 
 /// The object for a value.
 pub(crate) fn object<'py>(py: Python<'py>, value: &Dynamic) -> Attempt<Bound<'py, PyAny>> {
@@ -92,10 +94,21 @@ fn small<'py>(py: Python<'py>, value: &Dynamic) -> Attempt<Bound<'py, PyAny>> {
     if let Some(results) = value.read_lock::<Results>() {
         let items =
             results.values.iter().map(|item| object(py, item)).collect::<Attempt<Vec<_>>>()?;
-        return Ok(PyTuple::new(py, items)?.into_any());
+        let items = PyTuple::new(py, items)?;
+        if results.names.is_empty() {
+            return Ok(items.into_any());
+        }
+        let names = PyTuple::new(py, results.names.iter())?;
+        return Ok(interpreter::helper(py, "results")?.call1((&*results.name, names, items))?);
     }
     if let Some(dtype) = value.read_lock::<Dtype>() {
-        return Ok(interpreter::helper(py, "dtype")?.call1((dtype.name(),))?);
+        return constant(py, dtype.name());
+    }
+    if let Some(layout) = value.read_lock::<Layout>() {
+        return constant(py, &layout.to_string());
+    }
+    if let Some(format) = value.read_lock::<MemoryFormat>() {
+        return constant(py, &format.to_string());
     }
     if let Some(device) = value.read_lock::<Device>() {
         return Ok(interpreter::helper(py, "device")?.call1((device.to_string(),))?);
@@ -112,14 +125,18 @@ fn small<'py>(py: Python<'py>, value: &Dynamic) -> Attempt<Bound<'py, PyAny>> {
     if callable_ {
         return callable(py, value, &text);
     }
-    let number = registry::keep(value);
-    Ok(interpreter::helper(py, "Value")?.call1((number, text))?)
+    Ok(interpreter::helper(py, "Value")?.call1((handle::keep(value)?, text))?)
+}
+
+/// `torch.NAME`, also by its name with the prefix.
+fn constant<'py>(py: Python<'py>, name: &str) -> Attempt<Bound<'py, PyAny>> {
+    let name = name.strip_prefix("torch.").unwrap_or(name);
+    Ok(interpreter::helper(py, "constant")?.call1((name,))?)
 }
 
 fn callable<'py>(py: Python<'py>, value: Dynamic, name: &str) -> Attempt<Bound<'py, PyAny>> {
     let text = Context::current(|ctx| Ok(ctx.display(&value))).unwrap_or_default();
-    let number = registry::keep(value);
-    Ok(interpreter::helper(py, "Function")?.call1((number, text, name))?)
+    Ok(interpreter::helper(py, "Function")?.call1((handle::keep(value)?, text, name))?)
 }
 
 /// An `OrderedDict`, as state dicts are.

@@ -1,17 +1,17 @@
 //! What a native function may ask of the session that runs it.
 
-use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use rhai::{Dynamic, Engine, FnPtr, NativeCallContext, Position};
+use rhai::{Dynamic, FnPtr, NativeCallContext, Position};
 
 use super::dispatch;
 use super::errors;
 use super::event::Event;
 use super::report;
 use super::state::State;
-use crate::error::{Error, Frame, Kind, Result};
+use super::turn;
+use crate::error::{Error, Frame, Result};
 
 /// The session as a native function sees it.
 pub struct Context<'a> {
@@ -19,26 +19,9 @@ pub struct Context<'a> {
     pub(crate) state: Rc<State>,
 }
 
-thread_local! {
-    /// The engine and state that evaluate on this thread.
-    static ACTIVE: RefCell<Option<(Rc<Engine>, Rc<State>)>> = const { RefCell::new(None) };
-}
-
-/// Makes `engine` the one that [`Context::current`] finds while `run` runs.
-pub(crate) fn enter<R>(engine: &Rc<Engine>, state: &Rc<State>, run: impl FnOnce() -> R) -> R {
-    struct Restore(Option<(Rc<Engine>, Rc<State>)>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            ACTIVE.replace(self.0.take());
-        }
-    }
-    let _restore = Restore(ACTIVE.replace(Some((engine.clone(), state.clone()))));
-    run()
-}
-
 /// The state of the session that evaluates on this thread.
 pub(crate) fn active_state() -> Option<Rc<State>> {
-    ACTIVE.with_borrow(|active| active.as_ref().map(|(_, state)| state.clone()))
+    turn::active(|_, state| state.clone())
 }
 
 impl<'a> Context<'a> {
@@ -52,16 +35,13 @@ impl<'a> Context<'a> {
     /// # Errors
     /// A `RuntimeError` where no script runs on this thread.
     pub fn current<R>(f: impl FnOnce(&Context<'_>) -> Result<R>) -> Result<R> {
-        let Some((engine, state)) = ACTIVE.with_borrow(Clone::clone) else {
-            return Err(Error::new(
-                Kind::Runtime,
-                "a closure of a script was called where no script runs",
-            ));
-        };
-        let global = engine.new_global_runtime_state();
-        let native =
-            NativeCallContext::new_with_all_fields(&engine, "", None, &global, Position::NONE);
-        f(&Context::new(&native, state))
+        turn::active(|engine, state| {
+            let global = engine.new_global_runtime_state();
+            let native =
+                NativeCallContext::new_with_all_fields(engine, "", None, &global, Position::NONE);
+            f(&Context::new(&native, state.clone()))
+        })
+        .unwrap_or_else(|| Err(turn::nobody()))
     }
 
     /// Calls a closure, a function or a callable object.

@@ -384,6 +384,9 @@ fn hooks(engine: &mut Engine, state: &Rc<State>) {
         if held.stop_requested() || (operations & 0x3ff == 0 && held.check_due()) {
             outcome = outcome.and_then(|()| held.check());
         }
+        if outcome.is_ok() && held.is_too_deep() {
+            outcome = Err(errors::too_deep());
+        }
         outcome.err().map(|error| Dynamic::from(errors::Stop(error)))
     });
 }
@@ -521,8 +524,8 @@ impl Mentioned {
     }
 }
 
-/// Registers what a script mentions.
-pub(crate) fn register_mentioned(engine: &mut Engine, state: &Rc<State>, mentioned: Mentioned) {
+/// A module of what a script mentions and the engine does not know yet.
+pub(crate) fn functions_for(state: &Rc<State>, mentioned: Mentioned) -> Module {
     let any = dispatch::dynamic_id();
     let mut module = Module::new();
     for (name, arity) in &mentioned.calls {
@@ -573,8 +576,5 @@ pub(crate) fn register_mentioned(engine: &mut Engine, state: &Rc<State>, mention
             }
         });
     }
-    // Every module of the engine is asked for every name that is looked up: none without a function.
-    if !module.is_empty() {
-        engine.register_global_module(module.into());
-    }
+    module
 }

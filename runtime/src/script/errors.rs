@@ -52,6 +52,11 @@ pub(crate) fn raised(mut error: Error, native: &NativeCallContext<'_>) -> Box<Ev
     to_rhai(error, Position::NONE)
 }
 
+/// The error of calls within calls that the stack has no room for.
+pub(crate) fn too_deep() -> Error {
+    Error::new(Kind::Limit, "calls are nested too deep").help("is a recursion endless?")
+}
+
 /// Rhai's error as ours: the innermost one, with the calls that it passed.
 pub(crate) fn from_rhai(error: &EvalAltResult) -> Error {
     let mut calls = Vec::new();
@@ -150,9 +155,7 @@ pub(crate) fn convert(error: &EvalAltResult) -> Error {
             Error::new(Kind::Type, format!("{name} would change a constant"))
         }
         E::ErrorTooManyOperations(_) => Error::new(Kind::Limit, "too many operations"),
-        E::ErrorStackOverflow(_) => {
-            Error::new(Kind::Limit, "calls are nested too deep").help("is a recursion endless?")
-        }
+        E::ErrorStackOverflow(_) => too_deep(),
         E::ErrorDataTooLarge(what, _) => match context::active_state() {
             // Only a limit of memory limits single values.
             Some(state) if state.limits.memory.is_some() => state.limits.memory_error(),

@@ -29,6 +29,7 @@ mod state;
 mod sugar;
 mod syntax;
 mod tensor_data;
+mod turn;
 mod value;
 mod write_back;
 
@@ -43,6 +44,7 @@ pub use members::{Members, Part};
 pub use permissions::Permissions;
 pub use report::Report;
 pub use session::{Options, Session};
-pub use state::{Interrupt, State, on_interrupt};
+pub use state::{Interrupt, State, on_interrupt, on_signal};
 pub use tensor_data::from_value as tensor_from_value;
+pub use turn::{Home, Kept, Turn, on_wait, outside};
 pub use value::{Complex, Namespace, Results};

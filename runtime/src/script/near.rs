@@ -8,7 +8,11 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         .filter(|candidate| *candidate != name)
         .map(|candidate| (distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, candidate)| (*distance, candidate.len()))
+        // Slips are rarer at the beginning of a word.
+        .min_by_key(|(distance, candidate)| {
+            let alike = name.chars().zip(candidate.chars()).take_while(|(a, b)| a == b).count();
+            (*distance, std::cmp::Reverse(alike), candidate.len())
+        })
         .map(|(_, candidate)| candidate)
 }
 
@@ -48,5 +52,6 @@ mod tests {
         assert_eq!(nearest("sofmax", names), Some("softmax"));
         assert_eq!(nearest("Matmul", names), Some("matmul"));
         assert_eq!(nearest("banana", names), None);
+        assert_eq!(nearest("sun", ["sgn", "sin", "sum"]), Some("sum"));
     }
 }

@@ -4,7 +4,7 @@
 use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
@@ -25,7 +25,7 @@ enum Source {
     Positional(usize),
     /// All positional values from here on are one list of integers.
     Gather(usize),
-    Keyword(ImmutableString),
+    Keyword(Box<str>),
     Default,
 }
 
@@ -34,14 +34,15 @@ pub(crate) struct Plan {
     overload: &'static Overload,
     sources: Vec<Source>,
     requires_grad: bool,
-    names: Rc<[String]>,
+    names: Arc<[String]>,
     /// What must hold before the call; empty for most.
     needs: Vec<Need>,
 }
 
 thread_local! {
-    /// Plans by the operator and the kinds of the arguments.
-    static PLANS: RefCell<HashMap<u64, Rc<Plan>>> = RefCell::new(HashMap::new());
+    /// Plans by the operator and the kinds of the arguments. A session may go on on another thread: plans are
+    /// counted atomically, and hold no values.
+    static PLANS: RefCell<HashMap<u64, Arc<Plan>>> = RefCell::new(HashMap::new());
 }
 
 /// Operators for which Python takes a number where the schema says tensor.
@@ -92,7 +93,7 @@ fn numbers_as_tensors(name: &str) -> bool {
 
 /// The plan that a call site used last, by the fingerprint of its arguments.
 #[derive(Default)]
-pub(crate) struct Recent(RefCell<Option<(u64, Rc<Plan>)>>);
+pub(crate) struct Recent(RefCell<Option<(u64, Arc<Plan>)>>);
 
 /// Calls `operator`. A trailing map holds keyword arguments.
 ///
@@ -131,8 +132,8 @@ fn find_plan(
     keywords: Option<&Map>,
     key: Option<u64>,
     recent: &Recent,
-) -> Result<Rc<Plan>> {
-    let Some(key) = key else { return resolve(operator, positional, keywords).map(Rc::new) };
+) -> Result<Arc<Plan>> {
+    let Some(key) = key else { return resolve(operator, positional, keywords).map(Arc::new) };
     if let Some((last, plan)) = &*recent.0.borrow()
         && *last == key
     {
@@ -142,7 +143,7 @@ fn find_plan(
     let plan = match known {
         Some(plan) => plan,
         None => {
-            let plan = Rc::new(resolve(operator, positional, keywords)?);
+            let plan = Arc::new(resolve(operator, positional, keywords)?);
             PLANS.with(|plans| plans.borrow_mut().insert(key, plan.clone()));
             plan
         }
@@ -353,7 +354,7 @@ fn describe(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>) ->
     for (argument, source) in plan.overload.schema.arguments.iter().zip(&plan.sources) {
         let value: &Dynamic = match source {
             Source::Positional(i) => positional[*i],
-            Source::Keyword(name) => match keywords.and_then(|map| map.get(name.as_str())) {
+            Source::Keyword(name) => match keywords.and_then(|map| map.get(&**name)) {
                 Some(value) => value,
                 None => continue,
             },
@@ -385,7 +386,7 @@ fn execute(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>) -> 
         match source {
             Source::Default => arguments.default_value(),
             Source::Positional(i) => pass(positional[*i], &argument.ty, &mut arguments)?,
-            Source::Keyword(name) => match keywords.and_then(|map| map.get(name.as_str())) {
+            Source::Keyword(name) => match keywords.and_then(|map| map.get(&**name)) {
                 Some(value) => pass(value, &argument.ty, &mut arguments)?,
                 None => arguments.default_value(),
             },
@@ -439,7 +440,7 @@ fn execute(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>) -> 
 fn check_needs(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>) -> Result<()> {
     let value = |i: usize| match plan.sources.get(i)? {
         Source::Positional(i) => positional.get(*i).map(|value| &**value),
-        Source::Keyword(name) => keywords.and_then(|map| map.get(name.as_str())),
+        Source::Keyword(name) => keywords.and_then(|map| map.get(&**name)),
         Source::Default | Source::Gather(_) => None,
     };
     guard::check(&plan.needs, &guard::Call { schema: &plan.overload.schema, value: &value })

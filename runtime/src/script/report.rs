@@ -87,12 +87,15 @@ pub struct Report {
     pub column: usize,
     /// The calls that led to it, outermost first: the script's, then those of another language.
     pub calls: Vec<Frame>,
+    /// The same down to the place of the error, each with the text of its line: for another language.
+    pub frames: Vec<Frame>,
 }
 
 impl Report {
     /// Reads what Rhai raised. `place` maps positions and finds the texts of sources by name.
     pub(crate) fn new(raised: &EvalAltResult, source: &str, place: &Place<'_>) -> Report {
         let mut error = errors::from_rhai(raised);
+        let frames = trace(&error, "", source, place);
         let trace = error.trace.take().unwrap_or_default();
         let mut calls = Vec::new();
         let mut at = source.to_owned();
@@ -126,7 +129,7 @@ impl Report {
         let (text, position) = placed.unwrap_or((String::new(), Position::NONE));
         let line = position.line().unwrap_or(0);
         let column = position.position().unwrap_or(0).max(usize::from(line > 0));
-        Report { line, column: named(&text, line, column), error, source: at, text, calls }
+        Report { line, column: named(&text, line, column), error, source: at, text, calls, frames }
     }
 
     /// The kind's name, such as `ShapeError`.

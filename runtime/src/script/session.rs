@@ -3,11 +3,14 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rhai::grain::{Compiler, Vm};
-use rhai::{AST, ASTNode, Dynamic, Engine, EvalAltResult, ImmutableString, Position, Scope, Stmt};
+use rhai::{
+    AST, ASTNode, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Module, Position, Scope,
+    Shared, Stmt,
+};
 
-use super::context;
 use super::display;
 use super::engine;
 use super::errors;
@@ -15,12 +18,14 @@ use super::event::Event;
 use super::function::{Function, Library};
 use super::hints;
 use super::limits::Limits;
+use super::missing::is_word;
 use super::modules::{Imports, Resolver};
 use super::permissions::Permissions;
 use super::report::Report;
 use super::state::{Interrupt, State};
 use super::sugar::{self, Desugared, Earlier};
-use crate::error::{Error, Kind};
+use super::turn::Home;
+use crate::error::{Error, Frame, Kind};
 
 /// What a session is made of.
 pub struct Options {
@@ -57,6 +62,13 @@ impl Default for Options {
     }
 }
 
+/// An engine for a session.
+fn new_engine(state: &Rc<State>, imports: &Rc<Imports>) -> Engine {
+    let mut engine = engine::new(state);
+    engine.set_module_resolver(Resolver(imports.clone()));
+    engine
+}
+
 /// Runs a compiled cell: in the bytecode VM where it lowers whole, else by walking the tree.
 fn execute(
     engine: &Engine,
@@ -84,11 +96,13 @@ fn counts_items(ast: &AST) -> bool {
     found
 }
 
-/// A session: an engine with its variables. It stays on the thread that made it.
+/// A session: an engine with its variables. Only one thread at a time may use it, with its turn
+/// ([`Session::home`]).
 pub struct Session {
-    /// Shared with [`context`] while a cell runs, the session's own between cells.
-    engine: Rc<Engine>,
+    home: Arc<Home>,
     state: Rc<State>,
+    /// What the engine was given, for the next one.
+    modules: Vec<Shared<Module>>,
     scope: Scope<'static>,
     earlier: Earlier,
     imports: Rc<Imports>,
@@ -106,12 +120,11 @@ impl Session {
             crate::torch::limit_memory(Some(bytes));
         }
         let state = Rc::new(State::new(&all, args, permissions, limits, output));
-        let mut engine = engine::new(&state);
         let imports = Imports::new(script_dir, state.clone());
-        engine.set_module_resolver(Resolver(imports.clone()));
         Session {
-            engine: Rc::new(engine),
+            home: Home::new(new_engine(&state, &imports), state.clone()),
             state,
+            modules: Vec::new(),
             scope: Scope::new(),
             earlier: Earlier::default(),
             imports,
@@ -128,16 +141,19 @@ impl Session {
     /// # Errors
     /// A [`Report`] of the error that ended the cell. What the cell did before stays.
     pub fn evaluate(&mut self, source: &str, code: &str) -> Result<Dynamic, Box<Report>> {
+        let home = self.home.clone();
+        let _turn = home.turn();
         if let Some(at) = code.find('\0') {
             return Err(self.refuse(source, code, at, "a script must not contain a NUL character"));
         }
         self.earlier.variables = self.scope.iter().map(|(name, ..)| name.to_owned()).collect();
         self.state.set_variables(&self.earlier.variables);
-        let desugared = sugar::desugar(&self.engine, code, &self.earlier);
+        let engine = home.engine();
+        let desugared = sugar::desugar(&engine, code, &self.earlier);
         let texts = (code.to_owned(), desugared.clone());
         self.state.sources.borrow_mut().insert(source.to_owned(), texts);
         source.clone_into(&mut self.state.source.borrow_mut());
-        let mut ast = match self.engine.compile(&desugared.text) {
+        let mut ast = match engine.compile(&desugared.text) {
             Ok(ast) => ast,
             Err(error) => {
                 let raised = EvalAltResult::ErrorParsing(*error.0, error.1);
@@ -148,12 +164,12 @@ impl Session {
         self.earlier.read.extend(desugared.free.iter().cloned());
         self.earlier.captured.extend(desugared.captured.iter().cloned());
         self.share_globals();
-        self.adopt(&ast, &desugared);
-        self.state.begin();
-        let Session { engine, state, scope, .. } = self;
-        let outcome = context::enter(engine, state, || execute(engine, scope, &ast));
+        self.adopt(engine, &ast, &desugared);
+        let state = self.state.clone();
+        let evaluation = state.begin();
+        let outcome = home.enter(|engine, _| execute(engine, &mut self.scope, &ast));
         // Why it was stopped is told also where a script caught that.
-        let stopped = self.state.end();
+        let stopped = evaluation.end();
         match (outcome, stopped) {
             (Err(error), Some(_)) if !error.is_catchable() => {
                 Err(Box::new(self.report(&error, source)))
@@ -167,19 +183,33 @@ impl Session {
 
     /// Registers what a cell mentions, and its functions and closures, which can then be called after it
     /// has ended: by later cells, by hooks.
-    fn adopt(&mut self, ast: &AST, desugared: &Desugared) {
-        // Between cells the engine is the session's own. Were it not, names would be found by the
-        // engine's hook for missing functions.
-        let imported = self.imports.read_ahead(&self.engine, ast);
+    fn adopt(&mut self, engine: Rc<Engine>, ast: &AST, desugared: &Desugared) {
+        let imported = self.imports.read_ahead(&engine, ast);
+        drop(engine);
         self.state.learn_functions(ast);
-        if let Some(engine) = Rc::get_mut(&mut self.engine) {
-            for ast in imported.iter().chain([ast]) {
-                engine::register_mentioned(engine, &self.state, engine::mentioned(ast));
-            }
-            if ast.has_functions() {
-                engine.register_global_module(ast.shared_lib().clone());
+        let known = self.modules.len();
+        for ast in imported.iter().chain([ast]) {
+            let module = engine::functions_for(&self.state, engine::mentioned(ast));
+            // Every module of the engine is asked for every name that is looked up: none without a function.
+            if !module.is_empty() {
+                self.modules.push(module.into());
             }
         }
+        if ast.has_functions() {
+            self.modules.push(ast.shared_lib().clone());
+        }
+        let (old, new) = self.modules.split_at(known);
+        let add = |engine: &mut Engine, modules: &[Shared<Module>]| {
+            modules.iter().for_each(|module| {
+                engine.register_global_module(module.clone());
+            });
+        };
+        let again = || {
+            let mut engine = new_engine(&self.state, &self.imports);
+            add(&mut engine, old);
+            engine
+        };
+        self.home.change_engine(again, |engine| add(engine, new));
         // Of a variable and a function of one name, the younger one is called.
         self.earlier.functions.retain(|name| !desugared.variables.contains(name));
         self.earlier
@@ -202,12 +232,12 @@ impl Session {
 
     fn report(&self, raised: &EvalAltResult, source: &str) -> Report {
         // Names that were perhaps meant are looked up in the session that evaluates.
-        let mut report = context::enter(&self.engine, &self.state, || {
-            Report::new(raised, source, &|name, position| self.state.place(name, position))
+        let mut report = self.home.enter(|_, state| {
+            Report::new(raised, source, &|name, position| state.place(name, position))
         });
         if let EvalAltResult::ErrorParsing(kind, _) = errors::innermost(raised) {
             let Report { text, line, column, .. } = &report;
-            report.error.help = hints::syntax(&self.engine, kind, text, *line, *column);
+            report.error.help = hints::syntax(&self.home.engine(), kind, text, *line, *column);
         }
         report
     }
@@ -225,12 +255,18 @@ impl Session {
             line,
             column,
             calls: Vec::new(),
+            frames: vec![Frame {
+                function: String::new(),
+                source: source.to_owned(),
+                line,
+                text: code.lines().nth(line - 1).map(str::to_owned),
+            }],
         })
     }
 
     /// What `print` shows of a value.
     pub fn display(&self, value: &Dynamic) -> String {
-        display::display(value, &self.state)
+        self.home.enter(|_, state| display::display(value, state))
     }
 
     /// The variables of the session: names and values, oldest first, shadowed ones left out.
@@ -246,9 +282,34 @@ impl Session {
         found
     }
 
-    /// Sets a variable of the session.
-    pub fn set(&mut self, name: &str, value: Dynamic) {
-        self.scope.set_or_push(name, value);
+    /// Sets a variable of the session, also where functions and closures share it.
+    ///
+    /// # Errors
+    /// A `ValueError` for a name that scripts could not write.
+    pub fn set(&mut self, name: &str, value: Dynamic) -> crate::error::Result<()> {
+        if !is_word(name) {
+            return Err(Error::value(format!("'{name}' cannot be the name of a variable")));
+        }
+        // Also where closures and functions share it; a constant is declared anew.
+        let variable = self.scope.get_mut(name);
+        if let Some(mut variable) = variable.and_then(|old| old.write_lock::<Dynamic>()) {
+            *variable = value;
+            return Ok(());
+        }
+        self.scope.push_dynamic(name.to_owned(), value);
+        Ok(())
+    }
+
+    /// Takes a variable out of the session; whether there was one.
+    pub fn remove(&mut self, name: &str) -> bool {
+        self.state.globals.borrow_mut().remove(name);
+        self.scope.remove::<Dynamic>(name).is_some()
+    }
+
+    /// A function that a script has defined.
+    pub fn function(&self, name: &str) -> Option<Dynamic> {
+        let known = self.earlier.functions.contains(name);
+        known.then(|| FnPtr::new(name).ok().map(Dynamic::from)).flatten()
     }
 
     /// The value of a variable.
@@ -270,6 +331,11 @@ impl Session {
             self.state.functions.values().map(|declared| declared.function).collect();
         functions.sort_by_key(|function| function.schema);
         functions
+    }
+
+    /// Where its values live: what another thread needs to use the session.
+    pub fn home(&self) -> &Arc<Home> {
+        &self.home
     }
 
     /// The state that native functions share.

@@ -16,6 +16,7 @@ use super::function::{Constant, Declared, Library, ObjectType, Property};
 use super::limits::Limits;
 use super::permissions::Permissions;
 use super::sugar::Desugared;
+use super::turn::{self, Floor};
 use super::write_back::WriteBacks;
 use crate::error::{Error, Kind, Result};
 use crate::torch::{PrintOptions, Schema};
@@ -64,8 +65,11 @@ pub struct State {
     pub permissions: Permissions,
     pub(crate) limits: Limits,
     stop: Arc<AtomicU8>,
+    floor: Arc<Floor>,
     /// Why the evaluation stops. Once it does, it does whatever a script catches on the way.
     stopped: RefCell<Option<Error>>,
+    /// Evaluations under way: closures that Python calls are evaluations too.
+    evaluations: Cell<usize>,
     /// Operations of the evaluation so far, counted where they are limited.
     operations: Cell<u64>,
     deadline: Cell<Option<Instant>>,
@@ -98,6 +102,21 @@ pub fn on_interrupt(act: fn()) {
     let _ = ON_INTERRUPT.set(act);
 }
 
+/// What the flag of an evaluation says.
+const RUNS: u8 = 0;
+const STOPS: u8 = 1;
+/// A signal has come, and the host knows what it means.
+const SIGNALLED: u8 = 2;
+
+static ON_SIGNAL: OnceLock<fn() -> Result<()>> = OnceLock::new();
+
+/// Has `ask` decide what a signal means that [`Interrupt::signal`] told of: an error stops the evaluation. The
+/// first to ask is served.
+pub fn on_signal(ask: fn() -> Result<()>) {
+    // Later ones would be of the same process.
+    let _ = ON_SIGNAL.set(ask);
+}
+
 /// Stops a running evaluation from another thread or a signal handler.
 #[derive(Clone, Debug)]
 pub struct Interrupt(Arc<AtomicU8>);
@@ -105,15 +124,20 @@ pub struct Interrupt(Arc<AtomicU8>);
 impl Interrupt {
     /// Asks the evaluation to stop at the next operation; async-signal-safe.
     pub fn interrupt(&self) {
-        self.0.store(1, Ordering::SeqCst);
+        self.0.store(STOPS, Ordering::SeqCst);
         if let Some(act) = ON_INTERRUPT.get() {
             act();
         }
     }
 
+    /// Has the evaluation look at the host's signals at the next operation; async-signal-safe.
+    pub fn signal(&self) {
+        self.0.store(SIGNALLED, Ordering::SeqCst);
+    }
+
     /// Takes a request back that came when nothing ran.
     pub fn clear(&self) {
-        self.0.store(0, Ordering::SeqCst);
+        self.0.store(RUNS, Ordering::SeqCst);
     }
 }
 
@@ -136,8 +160,10 @@ impl State {
             output,
             permissions,
             limits,
-            stop: Arc::new(AtomicU8::new(0)),
+            stop: Arc::new(AtomicU8::new(RUNS)),
+            floor: Arc::default(),
             stopped: RefCell::default(),
+            evaluations: Cell::new(0),
             operations: Cell::new(0),
             deadline: Cell::new(None),
             print_options: RefCell::default(),
@@ -331,19 +357,53 @@ impl State {
         Interrupt(self.stop.clone())
     }
 
-    /// Starts the clock of an evaluation.
-    pub(crate) fn begin(&self) {
+    /// Runs `run` as an evaluation, or as part of the one that is under way.
+    ///
+    /// # Errors
+    /// What `run` reports; why the evaluation was stopped, also where the script caught that.
+    pub fn evaluation<R>(&self, run: impl FnOnce() -> Result<R>) -> Result<R> {
+        let evaluation = self.begin();
+        let outcome = run();
+        match evaluation.end() {
+            Some(why) => outcome.and(Err(why)),
+            None => outcome,
+        }
+    }
+
+    /// Whether one is under way.
+    pub fn is_evaluating(&self) -> bool {
+        self.evaluations.get() > 0
+    }
+
+    /// Begins an evaluation; the outermost one starts the clock.
+    pub(crate) fn begin(&self) -> Evaluation<'_> {
+        let depth = self.evaluations.get();
+        self.evaluations.set(depth + 1);
+        if depth > 0 {
+            return Evaluation(self);
+        }
         self.operations.set(0);
         self.deadline.set(
             self.limits
                 .seconds
                 .and_then(|seconds| Instant::now().checked_add(Duration::from_secs_f64(seconds))),
         );
+        Evaluation(self)
     }
 
     /// Whether somebody asked to stop: one relaxed load, for every operation of a script.
     pub(crate) fn stop_requested(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) != 0
+        self.stop.load(Ordering::Relaxed) != RUNS
+    }
+
+    /// Where the stack of the thread that evaluates ends for scripts.
+    pub(crate) fn floor(&self) -> Arc<Floor> {
+        self.floor.clone()
+    }
+
+    /// Whether calls are nested as deep as the thread's stack allows.
+    pub(crate) fn is_too_deep(&self) -> bool {
+        turn::is_short(&self.floor)
     }
 
     /// Whether the time is up.
@@ -353,6 +413,13 @@ impl State {
 
     /// An error when the user pressed Ctrl-C or a limit was reached.
     pub(crate) fn check(&self) -> Result<()> {
+        let signalled =
+            self.stop.compare_exchange(SIGNALLED, RUNS, Ordering::SeqCst, Ordering::SeqCst);
+        if signalled.is_ok()
+            && let Some(ask) = ON_SIGNAL.get()
+        {
+            ask().map_err(|error| self.stop_with(error))?;
+        }
         if self.stop_requested() {
             let why = self.stopped.borrow().clone();
             return Err(
@@ -383,19 +450,33 @@ impl State {
 
     /// Stops the evaluation for good: Rhai's own functions that call closures, such as `map`, hand on what
     /// these raise in a form that a script could catch.
-    pub(crate) fn stop_with(&self, error: Error) -> Error {
+    pub fn stop_with(&self, error: Error) -> Error {
         self.stopped.borrow_mut().get_or_insert_with(|| error.clone());
-        self.stop.store(1, Ordering::SeqCst);
+        self.stop.store(STOPS, Ordering::SeqCst);
         error
     }
+}
 
-    /// Ends the evaluation: why it was stopped, if it was.
-    pub(crate) fn end(&self) -> Option<Error> {
-        let why = self.stopped.borrow_mut().take();
+/// An evaluation under way.
+pub(crate) struct Evaluation<'a>(&'a State);
+
+impl Evaluation<'_> {
+    /// Ends it: why the outermost one was stopped, if it was.
+    pub(crate) fn end(self) -> Option<Error> {
+        if self.0.evaluations.get() > 1 {
+            return None;
+        }
+        let why = self.0.stopped.borrow_mut().take();
         if why.is_some() {
-            self.stop.store(0, Ordering::SeqCst);
+            self.0.stop.store(RUNS, Ordering::SeqCst);
         }
         why
+    }
+}
+
+impl Drop for Evaluation<'_> {
+    fn drop(&mut self) {
+        self.0.evaluations.set(self.0.evaluations.get() - 1);
     }
 }
 

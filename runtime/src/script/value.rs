@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rhai::{Array, Dynamic};
 
@@ -40,7 +41,7 @@ pub struct Results {
     /// What made them, for display.
     pub name: Rc<str>,
     /// One name per value; empty where the schema gives none.
-    pub names: Rc<[String]>,
+    pub names: Arc<[String]>,
     /// The values.
     pub values: Array,
 }

@@ -24,6 +24,10 @@ struct LimitError : std::exception {
   const char* what() const noexcept override { return text.c_str(); }
 };
 
+// Throws what tells that a callback into Rust failed: an exception of Python where one was given for it, else
+// `CallbackError`.
+[[noreturn]] void throw_callback_error();
+
 // Whether an exception of Python came through libtorch; if so, Rust has it now.
 bool is_python_error(const std::exception& e);
 

@@ -253,7 +253,7 @@ struct ScriptNode : torch::autograd::Node {
     std::vector<at::Tensor*> out(num_outputs(), nullptr);
     if (callback(data, in.data(), static_cast<uint32_t>(in.size()), out.data(), static_cast<uint32_t>(out.size())) != 0) {
       for (auto p : out) delete p;
-      throw CallbackError();
+      throw_callback_error();
     }
     torch::autograd::variable_list result(out.size());
     for (size_t i = 0; i < out.size(); i++) {
@@ -567,7 +567,7 @@ int32_t fb_register_hook(const at::Tensor* t, NodeCallback callback, DropCallbac
       at::Tensor* out = nullptr;
       if (callback(holder.get(), &in, 1, &out, 1) != 0) {
         delete out;
-        throw CallbackError();
+        throw_callback_error();
       }
       if (!out) return grad;
       at::Tensor result = std::move(*out);

@@ -6,14 +6,47 @@
 
 #include <atomic>
 #include <cstring>
+#include <string>
 #include <typeinfo>
+#include <utility>
 
 namespace {
 
 // Takes over what libtorch_python's `python_error` holds: type, value and traceback of an exception.
 std::atomic<void (*)(void*, void*, void*)> take_python_error{nullptr};
+// Gives back a reference to an object of Python's.
+std::atomic<void (*)(void*)> drop_python_object{nullptr};
+
+// The exception that stands for the callback which has just failed on this thread: its class, and itself.
+thread_local void* failed_type = nullptr;
+thread_local void* failed_value = nullptr;
 
 }  // namespace
+
+// Alike in name and in what it holds to libtorch_python's own, which that does not export. Types of
+// exceptions are compared by name, so its handlers catch this one, and Python code sees what it holds.
+struct __attribute__((visibility("hidden"))) python_error : std::exception {
+  void* type;
+  void* value;
+  void* traceback = nullptr;
+  std::string message = "an exception of Python";
+
+  python_error(void* t, void* v) : type(t), value(v) {}
+  python_error(const python_error&) = delete;
+  ~python_error() override {
+    auto drop = drop_python_object.load();
+    for (auto object : {type, value, traceback}) {
+      if (drop && object) drop(object);
+    }
+  }
+  const char* what() const noexcept override { return message.c_str(); }
+};
+
+void throw_callback_error() {
+  if (!failed_value) throw CallbackError();
+  auto type = std::exchange(failed_type, nullptr);
+  throw python_error(type, std::exchange(failed_value, nullptr));
+}
 
 // Behind the table of virtual functions a `python_error` holds the three pointers.
 bool is_python_error(const std::exception& e) {
@@ -26,7 +59,16 @@ bool is_python_error(const std::exception& e) {
 
 extern "C" {
 
-void fb_on_python_error(void (*take)(void*, void*, void*)) { take_python_error = take; }
+void fb_on_python_error(void (*take)(void*, void*, void*), void (*drop)(void*)) {
+  drop_python_object = drop;
+  take_python_error = take;
+}
+
+// The callback that is about to fail fails with this exception; both references are given away.
+void fb_fail_with(void* type, void* value) {
+  failed_type = type;
+  failed_value = value;
+}
 
 // Gives a tensor its Python object by libtorch_python's own `THPVariable_Wrap`, which was looked up at
 // run time. The caller holds the GIL.

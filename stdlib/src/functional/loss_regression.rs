@@ -145,9 +145,10 @@ fn huber_loss(args: &mut Args<'_>) -> Result<Dynamic> {
 fn gaussian_nll_loss(args: &mut Args<'_>) -> Result<Dynamic> {
     let (x, target) = (args.tensor(0)?, args.tensor(1)?);
     let (full, eps, reduction) = (args.bool(3)?, args.float(4)?, reduction(args, 5)?);
-    let mut variance = match args.float(2) {
-        Ok(number) => x.f_ones_like()?.mul_number(number)?,
-        Err(_) => args.tensor(2)?.into_tch(),
+    // A tensor without dimensions is no number: its gradient counts.
+    let mut variance = match args.tensor(2) {
+        Ok(tensor) => tensor.into_tch(),
+        Err(_) => x.f_ones_like()?.mul_number(args.float(2)?)?,
     };
     if bool::try_from(variance.lt_number(0)?.f_any()?)? {
         return Err(Error::value("var has negative entry/entries"));
@@ -157,7 +158,7 @@ fn gaussian_nll_loss(args: &mut Args<'_>) -> Result<Dynamic> {
         if wanted.split_last().is_some_and(|(_, front)| front == size) {
             variance = variance.f_unsqueeze(-1)?;
         } else if size.len() != wanted.len()
-            || size.iter().zip(&wanted).filter(|(a, b)| a != b).count() != 1
+            || size.iter().zip(&wanted).filter(|(a, b)| a != b).map(|(a, _)| a).sum::<i64>() != 1
         {
             return Err(Error::shape(format!(
                 "var is of incorrect size: {size:?} for an input of {wanted:?}"

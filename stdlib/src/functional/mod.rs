@@ -10,6 +10,7 @@ mod embedding;
 mod loss_classification;
 mod loss_margin;
 mod loss_regression;
+mod masked;
 mod normalization;
 pub(crate) mod numbers;
 mod pooling;
@@ -20,6 +21,7 @@ mod tensor_lists;
 mod tensor_products;
 mod tensor_sets;
 mod tensor_spectra;
+mod windows;
 
 use flambeau_runtime::script::{Function, Library};
 
@@ -36,6 +38,7 @@ pub const LIBRARIES: &[Library] = &[
     shelf(loss_classification::FUNCTIONS),
     shelf(loss_margin::FUNCTIONS),
     shelf(loss_regression::FUNCTIONS),
+    shelf(masked::FUNCTIONS),
     shelf(normalization::FUNCTIONS),
     shelf(pooling::FUNCTIONS),
     shelf(pooling_adaptive::FUNCTIONS),
@@ -44,4 +47,5 @@ pub const LIBRARIES: &[Library] = &[
     shelf(tensor_products::FUNCTIONS),
     shelf(tensor_sets::FUNCTIONS),
     shelf(tensor_spectra::FUNCTIONS),
+    shelf(windows::FUNCTIONS),
 ];

@@ -23,7 +23,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     },
     Function {
         schema: "torch.lu(Tensor A, bool pivot=True, bool get_infos=False) -> Tensor[]",
-        doc: "The LU factorisation as [LU, pivots], with `get_infos` also a status per matrix.",
+        doc: "The LU factorisation as [LU, pivots], with `get_infos` as LU, pivots and info, a status per matrix.",
         example: "torch.lu(torch.tensor([[2.0, 1.0], [1.0, 3.0]]))",
         call: lu,
     },
@@ -77,8 +77,11 @@ fn stft(args: &mut Args<'_>) -> Result<Dynamic> {
 
 fn lu(args: &mut Args<'_>) -> Result<Dynamic> {
     let (pivot, infos) = (args.bool(1)?, args.bool(2)?);
-    let (lu, pivots, info) = args.tensor(0)?.f_internal_lu_with_info(pivot, !infos)?;
-    Ok(if infos { values([lu, pivots, info]) } else { values([lu, pivots]) })
+    if infos {
+        return args.ctx().op("_lu_with_info", vec![args.take(0), pivot.into(), false.into()]);
+    }
+    let (lu, pivots, _) = args.tensor(0)?.f_internal_lu_with_info(pivot, true)?;
+    Ok(values([lu, pivots]))
 }
 
 /// The conjugate transpose.

@@ -39,7 +39,7 @@ impl Script {
             ..Options::default()
         });
         let folder = tempfile::tempdir().expect("a folder");
-        session.set("dir", Dynamic::from(format!("{}/", folder.path().display())));
+        session.set("dir", Dynamic::from(format!("{}/", folder.path().display()))).expect("a name");
         Script { session, events, folder, _alone: alone }
     }
 

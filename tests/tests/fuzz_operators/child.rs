@@ -112,14 +112,14 @@ fn look_at(session: &mut Session, value: &Dynamic) -> Option<Box<Report>> {
     };
     let mut wrong = None;
     for tensor in tensors.into_iter().take(2) {
-        session.set("result", Dynamic::from(tensor));
+        session.set("result", Dynamic::from(tensor)).expect("a name");
         let back = session.evaluate(
             "look",
             "if result.requires_grad && (result.is_floating_point() || result.is_complex()) { \
                  result.backward(torch.ones_like(result)); }",
         );
         wrong = wrong.or(back.err());
-        session.set("result", Dynamic::UNIT);
+        session.set("result", Dynamic::UNIT).expect("a name");
     }
     wrong
 }

@@ -167,7 +167,9 @@ fn indices(name: &str) -> Option<&'static [Need]> {
 fn internals(name: &str) -> Option<&'static [Need]> {
     const VMAP: &[Need] = &[Not("is the inside of vmap and cannot be called by hand")];
     Some(match name {
-        "_chunk_cat" => &[Not("is the inside of torch.distributed's FSDP")],
+        "_chunk_cat" => {
+            &[Items("tensors"), Plain("tensors"), Dims("tensors", 1, 64), Positive("num_chunks")]
+        }
         "_add_batch_dim" | "_remove_batch_dim" => VMAP,
         "view_copy" | "copy" => &[Plain("self")],
         "_reshape_alias" | "_reshape_alias_copy" => &[Plain("self"), That(views::alias)],

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::script::context::Context;
 use crate::script::convert;
 use crate::script::function::{Args, Function, Object, ObjectType};
+use crate::script::turn::{self, Home, Kept};
 use crate::torch::{Tensor, shim};
 
 fn references(tensors: &[Tensor]) -> Vec<&tch::Tensor> {
@@ -70,9 +71,37 @@ fn backward(roots: Vec<Tensor>, args: &Args<'_>, gradient: usize) -> Result<Dyna
     let inputs = if args.is_none(gradient + 3) { Vec::new() } else { args.tensors(gradient + 3)? };
     let grads: Vec<Option<&tch::Tensor>> =
         grads.iter().map(|grad| grad.as_ref().map(AsRef::as_ref)).collect();
-    shim::backward(&references(&roots), &grads, retain, create, &references(&inputs))
-        .map_err(graph_help)?;
+    in_graph(|| shim::backward(&references(&roots), &grads, retain, create, &references(&inputs)))?;
     Ok(Dynamic::UNIT)
+}
+
+/// Runs a backward pass. Hooks may run on threads of libtorch's own; an error of theirs comes out here as it
+/// was raised.
+pub(super) fn in_graph<R>(run: impl FnOnce() -> Result<R>) -> Result<R> {
+    let Some(home) = Home::current() else { return run() };
+    // One that nobody took belongs to a pass that Python began.
+    drop(home.take_pending());
+    let outcome = turn::outside(run);
+    match (outcome, home.take_pending()) {
+        (Err(_), Some(error)) => Err(error),
+        (outcome, _) => outcome.map_err(graph_help),
+    }
+}
+
+/// A closure that libtorch calls during a backward pass, on whatever thread that is.
+pub(super) fn node(
+    run: impl Fn(Vec<Option<tch::Tensor>>) -> Result<Vec<Option<tch::Tensor>>> + 'static,
+) -> Result<shim::Backward> {
+    let kept = Kept::new(run)?;
+    Ok(Box::new(move |grads| {
+        kept.with(|run| {
+            let outcome = run(grads);
+            outcome.inspect_err(|error| {
+                kept.home().set_pending(error.clone());
+                shim::fail_with(error);
+            })
+        })
+    }))
 }
 
 /// Says what to do about the two errors that everybody meets once.
@@ -101,8 +130,8 @@ fn grad(args: &mut Args<'_>) -> Result<Dynamic> {
     let grads: Vec<Option<&tch::Tensor>> =
         grads.iter().map(|grad| grad.as_ref().map(AsRef::as_ref)).collect();
     let options = shim::GradOptions { retain, create, allow_unused };
-    let found = shim::grad(&references(&outputs), &grads, &references(&inputs), options)
-        .map_err(graph_help)?;
+    let found =
+        in_graph(|| shim::grad(&references(&outputs), &grads, &references(&inputs), options))?;
     let mut list = rhai::Array::with_capacity(found.len());
     for (grad, input) in found.into_iter().zip(&inputs) {
         list.push(match grad {
@@ -130,8 +159,8 @@ impl Object for TensorHook {
 }
 
 /// A hook that a closure is: the gradient in, its replacement or `()` out.
-fn hook(closure: Dynamic) -> shim::Backward {
-    Box::new(move |grads, _| {
+fn hook(closure: Dynamic) -> Result<shim::Backward> {
+    node(move |grads| {
         let grad = grads
             .into_iter()
             .next()
@@ -197,7 +226,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             if !tensor.requires_grad() {
                 return Err(Error::value("a hook needs a tensor that requires grad"));
             }
-            let id = shim::register_hook(&tensor, hook(args.callable(1)?))?;
+            let id = shim::register_hook(&tensor, hook(args.callable(1)?)?)?;
             Ok(Dynamic::from(TensorHook { tensor, id }))
         },
     },

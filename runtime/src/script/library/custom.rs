@@ -3,6 +3,7 @@
 
 use rhai::{Array, Dynamic, FnPtr, Map};
 
+use super::autograd::{in_graph, node};
 use crate::error::{Error, Result};
 use crate::script::context::Context;
 use crate::script::convert;
@@ -144,7 +145,7 @@ fn apply(
         .collect::<Result<_>>()?;
     let backward = Dynamic::from(backward.clone());
     let known = differ.clone();
-    let node: shim::Backward = Box::new(move |grads, _| {
+    let node = node(move |grads| {
         let mut all = vec![store.clone()];
         for (grad, (sizes, kind, device)) in spread(grads, &known).into_iter().zip(&forms) {
             let grad = match grad {
@@ -179,7 +180,7 @@ fn apply(
                 ))),
             })
             .collect()
-    });
+    })?;
     attach(label, &inputs, results, &differ, several, node)
 }
 
@@ -212,7 +213,7 @@ fn checkpoint(args: &mut Args<'_>) -> Result<Dynamic> {
     let mut marker = tch::Tensor::f_zeros([0], (tch::Kind::Float, tch::Device::Cpu))?;
     ins.push(Tensor::from(marker.f_requires_grad_(true)?));
     let known = differ.clone();
-    let node: shim::Backward = Box::new(move |grads, _| {
+    let node = node(move |grads| {
         // The same random numbers as the first time; the stream outside goes on undisturbed.
         let outside = match &state {
             Some(state) => {
@@ -227,7 +228,7 @@ fn checkpoint(args: &mut Args<'_>) -> Result<Dynamic> {
             generator.set_state(&outside)?;
         }
         outcome
-    });
+    })?;
     attach("CheckpointFunctionBackward", &ins, results, &differ, several, node)
 }
 
@@ -265,7 +266,7 @@ fn again(
         return Ok((0..=places.len()).map(|_| None).collect());
     }
     // Parameters inside the closure accumulate their own gradients, so this is a backward.
-    shim::backward(&roots, &seeds, false, false, &[])?;
+    in_graph(|| shim::backward(&roots, &seeds, false, false, &[]))?;
     let mut found = Vec::with_capacity(leaves.len() + 1);
     for leaf in &leaves {
         let grad = leaf.f_grad()?;

@@ -16,7 +16,7 @@ macro_rules! conversions {
             schema: concat!("Tensor.", $name, "(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor"),
             doc: concat!("The tensor with dtype `torch.", $name, "`; the same where it has it already."),
             example: concat!("let x = torch.zeros([2]).", $name, "();"),
-            call: |args| Ok(Dynamic::from(tensor_data::convert_to(args.tensor(0)?, Some($dtype))?)),
+            call: |args| convert_dtype(args, $dtype),
         },)*]
     };
 }
@@ -27,6 +27,20 @@ const CONVERSIONS: [Function; 12] = conversions! {
     "char" Dtype::INT8; "byte" Dtype::UINT8; "bool" Dtype::BOOL; "cfloat" Dtype::COMPLEX64;
     "cdouble" Dtype::COMPLEX128;
 };
+
+/// The tensor in another dtype and, where argument 1 is given, another order of dimensions in memory.
+fn convert_dtype(args: &mut Args<'_>, dtype: Dtype) -> Result<Dynamic> {
+    let tensor = args.tensor(0)?;
+    if args.is_none(1) {
+        return Ok(Dynamic::from(tensor_data::convert_to(tensor, Some(dtype))?));
+    }
+    let options = Map::from([("memory_format".into(), args.take(1))]);
+    call_operator(
+        "aten",
+        "to",
+        vec![Dynamic::from(tensor), Dynamic::from(dtype), Dynamic::from_map(options)],
+    )
+}
 
 /// The number in a tensor of one element.
 fn item(args: &mut Args<'_>) -> Result<Dynamic> {

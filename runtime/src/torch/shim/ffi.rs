@@ -85,7 +85,9 @@ unsafe extern "C" {
     pub(super) fn fb_strides(t: *const C_tensor, out: *mut i64) -> i32;
     pub(super) fn fb_on_python_error(
         take: unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_void),
+        drop: unsafe extern "C" fn(*mut c_void),
     );
+    pub(super) fn fb_fail_with(class: *mut c_void, value: *mut c_void);
     pub(super) fn fb_python_wrap(
         wrap: *mut c_void,
         t: *const C_tensor,

@@ -7,7 +7,7 @@ use torch_sys::C_tensor;
 
 use super::ffi;
 use super::{check, own};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 
 fn pointers(tensors: &[&tch::Tensor]) -> Vec<*mut C_tensor> {
     tensors.iter().map(|tensor| tensor.as_ptr().cast_mut()).collect()
@@ -30,7 +30,7 @@ pub(crate) fn backward(
 ) -> Result<()> {
     let (r, g, i) = (pointers(roots), opt_pointers(grads), pointers(inputs));
     // SAFETY: all pointers are of live tensors; `grads` is as long as `roots`.
-    callback_result(unsafe {
+    check(unsafe {
         ffi::fb_backward(
             r.as_ptr(),
             r.len() as u32,
@@ -62,7 +62,7 @@ pub(crate) fn grad(
     let mut out = vec![std::ptr::null_mut(); i.len()];
     // SAFETY: all pointers are of live tensors; `out` has room for one per input, each owned once.
     unsafe {
-        callback_result(ffi::fb_grad(
+        check(ffi::fb_grad(
             r.as_ptr(),
             r.len() as u32,
             g.as_ptr(),
@@ -77,24 +77,10 @@ pub(crate) fn grad(
     }
 }
 
-/// A backward function: gradients of the outputs in, gradients of the inputs out.
+/// A backward function: gradients of the outputs in, gradients of the inputs out. libtorch calls and drops it on
+/// whatever thread it likes.
 pub(crate) type Backward =
-    Box<dyn Fn(Vec<Option<tch::Tensor>>, usize) -> Result<Vec<Option<tch::Tensor>>>>;
-
-thread_local! {
-    /// The error of a callback on this thread, which waits while C++ unwinds to us.
-    static PENDING: std::cell::RefCell<Option<Error>> = const { std::cell::RefCell::new(None) };
-}
-
-/// Like [`check`], but a callback's own error comes out as it was raised.
-fn callback_result(status: i32) -> Result<()> {
-    let pending = PENDING.with(|slot| slot.borrow_mut().take());
-    match (status, pending) {
-        (0, _) => Ok(()),
-        (_, Some(error)) => Err(error),
-        _ => check(status),
-    }
-}
+    Box<dyn Fn(Vec<Option<tch::Tensor>>) -> Result<Vec<Option<tch::Tensor>>> + Send + Sync>;
 
 unsafe extern "C" fn run_backward(
     data: *mut c_void,
@@ -115,9 +101,9 @@ unsafe extern "C" fn run_backward(
                 (!g.is_null()).then(|| unsafe { tch::Tensor::clone_from_ptr(g) })
             })
             .collect();
-        backward(grads, m as usize)
+        backward(grads)
     }));
-    let error = match outcome {
+    match outcome {
         Ok(Ok(results)) => {
             for (i, result) in results.into_iter().take(m as usize).enumerate() {
                 if let Some(tensor) = result {
@@ -125,15 +111,11 @@ unsafe extern "C" fn run_backward(
                     unsafe { *out.add(i) = leak(tensor) };
                 }
             }
-            return 0;
+            0
         }
-        Ok(Err(error)) => error,
-        Err(_) => Error::new(Kind::Runtime, "a backward function panicked"),
-    };
-    PENDING.with(|slot| {
-        slot.borrow_mut().get_or_insert(error);
-    });
-    1
+        // The function keeps its error for those who ask.
+        Ok(Err(_)) | Err(_) => 1,
+    }
 }
 
 /// Gives a tensor's pointer away.
@@ -150,7 +132,7 @@ unsafe extern "C" fn drop_backward(data: *mut c_void) {
 }
 
 /// Gives `outputs`, computed without a graph, one autograd node called `label` whose backward is
-/// `backward`. The node runs on the thread that calls backward (CPU graphs).
+/// `backward`.
 pub(crate) fn attach(
     label: &str,
     inputs: &[&tch::Tensor],

@@ -31,7 +31,8 @@ pub use process::{
     manual_seed, memory, package_folder,
 };
 pub(crate) use process::{set_default_dtype, set_threads, use_small_blocks};
-pub use python::{PythonError, borrowed, on_python_error, python_object};
+pub(crate) use python::fail_with;
+pub use python::{Exceptions, borrowed, on_python_error, python_object};
 pub use tensors::{bytes, grad_fn_name};
 pub(crate) use tensors::{
     data_address, device, dim, dtype, identity, is_leaf, is_nested, item, layout, numel, output_nr,

@@ -34,22 +34,49 @@ pub unsafe fn borrowed(tensor: *const c_void) -> Tensor {
     })
 }
 
-/// Makes an error of an exception's type, value and traceback, which are borrowed; each may be null.
-pub type PythonError = fn(*mut c_void, *mut c_void, *mut c_void) -> Error;
+/// What libtorch asks of Python about exceptions.
+#[derive(Clone, Copy)]
+pub struct Exceptions {
+    /// Of an exception that comes out of libtorch: its class, value and traceback, borrowed; each may be null.
+    pub to_error: fn(*mut c_void, *mut c_void, *mut c_void) -> Error,
+    /// Of an error that goes into libtorch: the exception's class and the exception, new references.
+    pub from_error: fn(&Error) -> (*mut c_void, *mut c_void),
+    /// Gives a reference back.
+    pub drop: fn(*mut c_void),
+}
 
-static CONVERT: OnceLock<PythonError> = OnceLock::new();
+static EXCEPTIONS: OnceLock<Exceptions> = OnceLock::new();
 
 thread_local! {
     /// The exception that ended the call of libtorch which is about to report it.
     static PENDING: RefCell<Option<Error>> = const { RefCell::new(None) };
 }
 
-/// Has exceptions of Python that come out of libtorch (from a hook, a function of autograd) converted.
-pub fn on_python_error(convert: PythonError) {
+/// Has errors and exceptions of Python converted where they pass through libtorch (hooks, functions of autograd).
+pub fn on_python_error(exceptions: Exceptions) {
     // Set once, by the one Python of the process.
-    let _ = CONVERT.set(convert);
-    // SAFETY: the function lives as long as the process.
-    unsafe { ffi::fb_on_python_error(take) };
+    let _ = EXCEPTIONS.set(exceptions);
+    // SAFETY: the functions live as long as the process.
+    unsafe { ffi::fb_on_python_error(take, drop_object) };
+}
+
+/// Says what the callback of libtorch that is about to fail on this thread fails with: Python code that began
+/// the backward pass sees that.
+pub(crate) fn fail_with(error: &Error) {
+    if let Some(exceptions) = EXCEPTIONS.get() {
+        let (class, value) = (exceptions.from_error)(error);
+        // SAFETY: both references are given away.
+        unsafe { ffi::fb_fail_with(class, value) };
+    }
+}
+
+unsafe extern "C" fn drop_object(object: *mut c_void) {
+    // A panic must not unwind into C++; the object then lives on.
+    let _ = std::panic::catch_unwind(|| {
+        if let Some(exceptions) = EXCEPTIONS.get() {
+            (exceptions.drop)(object);
+        }
+    });
 }
 
 /// The exception behind a call that has just failed on this thread.
@@ -59,6 +86,8 @@ pub(super) fn pending() -> Option<Error> {
 
 unsafe extern "C" fn take(kind: *mut c_void, value: *mut c_void, traceback: *mut c_void) {
     // A panic must not unwind into C++; the message of the exception is left.
-    let made = std::panic::catch_unwind(|| CONVERT.get().map(|make| make(kind, value, traceback)));
+    let made = std::panic::catch_unwind(|| {
+        EXCEPTIONS.get().map(|exceptions| (exceptions.to_error)(kind, value, traceback))
+    });
     PENDING.set(made.ok().flatten());
 }

@@ -1,6 +1,6 @@
 //! Multi-head attention: Vaswani et al. (2017).
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Context, Function, Results};
@@ -134,7 +134,7 @@ fn attend(call: &Call<'_>) -> Result<Dynamic> {
         run(call.module, inputs, masks, (need_weights, average, causal), call.ctx)?;
     Ok(Dynamic::from(Results {
         name: call.module.name().into(),
-        names: Rc::from(["attn_output".to_owned(), "attn_output_weights".to_owned()]),
+        names: Arc::from(["attn_output".to_owned(), "attn_output_weights".to_owned()]),
         values: vec![Dynamic::from(output), weights],
     }))
 }

@@ -1,7 +1,7 @@
 //! Recurrent networks: RNN, LSTM, GRU and their cells.
 
 use flambeau_runtime::torch::{Tensor, sizes};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function, Results, convert};
@@ -286,7 +286,7 @@ impl Stack {
 fn results(call: &Call<'_>, output: tch::Tensor, hidden: Dynamic) -> Dynamic {
     Dynamic::from(Results {
         name: call.module.name().into(),
-        names: Rc::from(["output".to_owned(), "hidden".to_owned()]),
+        names: Arc::from(["output".to_owned(), "hidden".to_owned()]),
         values: vec![value(output), hidden],
     })
 }
