@@ -560,25 +560,3 @@ let compare = py.globals["compare"];
     }
     check(&(script + "print(\"done\");"), "done");
 }
-
-#[test]
-fn an_error_in_a_scripts_forward_pass_is_the_error_that_both_sides_see() {
-    check(
-        r#"
-let net = nn.Module(#{ fc: nn.Linear(2, 2), forward: |x| { if x.dim() > 2 { throw "too many dimensions"; } this.fc(x) } });
-py.exec(`
-    import torch
-    def run(m, x):
-        try:
-            return m(x)
-        except Exception as e:
-            print(type(e).__name__, e)
-            raise
-`);
-try { py.globals["run"](net, torch.ones([1, 1, 2])) } catch (e) { print(e); }
-try { py.globals["run"](net, torch.ones([1, 3])) } catch (e) { print(e.kind); }
-"#,
-        "RhaiThrown too many dimensions\ntoo many dimensions\n\
-         RhaiShapeError mat1 and mat2 shapes cannot be multiplied (1x3 and 2x2)\nShapeError",
-    );
-}
