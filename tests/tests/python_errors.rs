@@ -184,3 +184,51 @@ fn an_interrupt_stops_python_code() {
         println!("{took:?}");
     }
 }
+
+#[test]
+fn an_error_in_a_scripts_forward_pass_is_the_error_that_both_sides_see() {
+    let outcome = run_text(
+        r#"
+let net = nn.Module(#{ fc: nn.Linear(2, 2), forward: |x| { if x.dim() > 2 { throw "too many dimensions"; } this.fc(x) } });
+py.exec(`
+    import torch
+    def run(m, x):
+        try:
+            return m(x)
+        except Exception as e:
+            print(type(e).__name__, e)
+            raise
+`);
+try { py.globals["run"](net, torch.ones([1, 1, 2])) } catch (e) { print(e); }
+try { py.globals["run"](net, torch.ones([1, 3])) } catch (e) { print(e.kind); }
+"#,
+        &[],
+    );
+    assert_eq!(
+        outcome.stdout.trim_end(),
+        "RhaiThrown too many dimensions\ntoo many dimensions\n\
+         RhaiShapeError mat1 and mat2 shapes cannot be multiplied (1x3 and 2x2)\nShapeError",
+    );
+}
+
+#[test]
+fn the_calls_of_a_forward_pass_stand_in_one_traceback_in_order() {
+    let outcome = run_text(
+        r#"
+let net = nn.Module(#{
+    fc: nn.Linear(2, 2),
+    helper: |z| this.fc(z),
+    forward: |x| this.helper(x + 1),
+});
+py.exec(`
+    def outer(m, x):
+        return m(x)
+`);
+py.globals["outer"](net, torch.ones([3]));
+"#,
+        &[],
+    );
+    let places = ["in outer", ":5 in closure", " in helper", "ShapeError: mat1 and mat2"];
+    let found: Vec<_> = places.iter().map(|place| outcome.stderr.find(place)).collect();
+    assert!(found.is_sorted() && found.iter().all(Option::is_some), "{}", outcome.stderr);
+}

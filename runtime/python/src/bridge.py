@@ -4,6 +4,7 @@ import asyncio
 import atexit
 import builtins
 import collections
+import collections.abc
 import difflib
 import importlib.util
 import inspect
@@ -176,6 +177,13 @@ def rule(kind):
     if issubclass(kind, Handle) or hasattr(kind, "_flambeau"):  # noqa: F821 - made in Rust
         return VALUE
     return OBJECT
+
+
+def entries(value):
+    """The pairs of a mapping whose keys are strings, in order; None of anything else."""
+    if isinstance(value, collections.abc.Mapping) and all(isinstance(key, str) for key in value):
+        return list(value.items())
+    return None
 
 
 # The classes of results with names, by their function and names.

@@ -178,10 +178,10 @@ VIEWS = {"_parameters": PARAMETER, "_buffers": BUFFER, "_modules": MODULE}
 
 def tupled(value):
     """Arrays as the tuples that modules of PyTorch give."""
-    if isinstance(value, (list, tuple)):
-        make = getattr(value, "_make", tuple)
-        return make(map(tupled, value))
-    return value
+    if not isinstance(value, (list, tuple)):
+        return value
+    # Several results of an operator keep their names.
+    return getattr(value, "_make", tuple)(map(tupled, value))
 
 
 def method(name):
@@ -291,7 +291,10 @@ class Mirror(Module):
             Module.__setattr__(self, name, value)
         elif name.startswith("_") or hasattr(type(self), name):
             object.__setattr__(self, name, value)
-            if name == "forward":
+            if name == "__class__":
+                # Parametrizations give every module a class of its own.
+                self.__dict__["_class"] = value
+            elif name == "forward":
                 ask(self._flambeau, "outer", outer)
         elif self._is_native and isinstance(value, torch.Tensor):
             self.__dict__[name] = value
@@ -329,6 +332,7 @@ class Mirror(Module):
         for name, value in self.__dict__.items():
             if not isinstance(value, (View, NonPersistent)):
                 new.__dict__[name] = copied(value)
+        object.__setattr__(new, "__class__", type(self))
         for view in VIEWS:
             for name, value in self.__dict__[view].items():
                 new.__dict__[view][name] = copied(value)
@@ -424,7 +428,7 @@ def class_of(kind, name):
 def make(handle, identity, kind, name, kept):
     """The instance for a module of a script, to which Python has this handle. `kept` is what the last instance
     left there."""
-    self = object.__new__(class_of(kind, name))
+    self = object.__new__(kept["_class"] if kept and "_class" in kept else class_of(kind, name))
     object.__setattr__(self, "_flambeau", handle)
     object.__setattr__(self, "_calling", False)
     object.__setattr__(self, "_held", {})

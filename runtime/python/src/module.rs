@@ -13,7 +13,7 @@ use pyo3::types::{PyCFunction, PyDict, PyModule, PyTuple};
 use rhai::Dynamic;
 
 use crate::callback::{arguments, detached, to_pyerr};
-use crate::errors::{Attempt, Failure};
+use crate::errors::{Attempt, Failure, to_traced_exception};
 use crate::handle::{self, Handle};
 use crate::{from_python, to_python};
 
@@ -165,8 +165,16 @@ fn run<'py>(
     let (positional, named) = (args.get_item(2)?, args.get_item(3)?);
     let values = arguments(positional.cast()?, Some(named.cast()?))?;
     let hooks = args.get_item(4)?.is_truthy()?;
+    let mut frames = Vec::new();
     let result = detached(py, || {
-        Context::current(|ctx| ctx.state().evaluation(|| members.run(values, hooks, ctx)))
-    })?;
+        Context::current(|ctx| {
+            let run = || members.run(values, hooks, ctx);
+            ctx.state().evaluation(run).map_err(|mut error| {
+                frames = ctx.take_trace(&mut error, "forward");
+                error
+            })
+        })
+    });
+    let result = result.map_err(|error| to_traced_exception(py, error, frames))?;
     to_python::object(py, &result)
 }

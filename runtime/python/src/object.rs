@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use flambeau_runtime::script::{Context, Items, Members, Object, Side};
+use flambeau_runtime::script::{Context, Entries, Items, Members, Object, Side};
 use flambeau_runtime::{Error, Result};
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
@@ -111,6 +111,21 @@ impl Object for PyObject {
 
     fn attributes(&self) -> Vec<String> {
         self.with(|object| Ok(object.dir()?.extract::<Vec<String>>()?)).unwrap_or_default()
+    }
+
+    fn entries(&self) -> Option<Entries> {
+        let pairs = self.with(|object| {
+            let pairs = interpreter::helper(object.py(), "entries")?.call1((object,))?;
+            if pairs.is_none() {
+                return Ok(None);
+            }
+            let pair = |pair: PyResult<Bound<'_, PyAny>>| {
+                let (name, value): (String, Bound<'_, PyAny>) = pair?.extract()?;
+                Ok((name, from_python::value(&value)?))
+            };
+            pairs.try_iter()?.map(pair).collect::<Attempt<Vec<_>>>().map(Some)
+        });
+        pairs.transpose()
     }
 
     fn members(&self) -> Option<Rc<dyn Members>> {

@@ -11,6 +11,7 @@
 //! | `torch.strided`, `torch.channels_last` | `torch.layout`, `torch.memory_format` |
 //! | a function | a callable |
 //! | a module | a `torch.nn.Module` |
+//! | a state dict | an `OrderedDict`: a copy |
 //! | anything else | an object that comes back as it was |
 
 use std::ops::{Range, RangeInclusive};
@@ -112,6 +113,9 @@ fn small<'py>(py: Python<'py>, value: &Dynamic) -> Attempt<Bound<'py, PyAny>> {
     if let Some(device) = value.read_lock::<Device>() {
         return Ok(interpreter::helper(py, "device")?.call1((device.to_string(),))?);
     }
+    if let Some(entries) = Context::current(|ctx| ctx.entries(value).transpose())? {
+        return ordered(py, &entries);
+    }
     if let Some(members) = Context::current(|ctx| Ok(ctx.members(value))).unwrap_or_default() {
         return module::object(py, value, &*members);
     }
@@ -133,6 +137,13 @@ fn constant<'py>(py: Python<'py>, name: &str) -> Attempt<Bound<'py, PyAny>> {
 fn callable<'py>(py: Python<'py>, value: Dynamic, name: &str) -> Attempt<Bound<'py, PyAny>> {
     let text = Context::current(|ctx| Ok(ctx.display(&value))).unwrap_or_default();
     Ok(interpreter::helper(py, "Function")?.call1((handle::keep(value)?, text, name))?)
+}
+
+/// An `OrderedDict`, as state dicts are.
+fn ordered<'py>(py: Python<'py>, entries: &[(String, Dynamic)]) -> Attempt<Bound<'py, PyAny>> {
+    let pairs = entries.iter().map(|(name, value)| Ok((name, object(py, value)?)));
+    let pairs = pairs.collect::<Attempt<Vec<_>>>()?;
+    Ok(py.import("collections")?.getattr("OrderedDict")?.call1((pairs,))?)
 }
 
 /// A list of the items.

@@ -11,7 +11,7 @@ use super::event::Event;
 use super::report;
 use super::state::State;
 use super::turn;
-use crate::error::{Frame, Result};
+use crate::error::{Error, Frame, Result};
 
 /// The session as a native function sees it.
 pub struct Context<'a> {
@@ -65,15 +65,21 @@ impl<'a> Context<'a> {
         };
         function.call_raw(self.native, None, &mut args[..]).map_err(|raised| {
             let mut error = errors::from_rhai(&raised);
-            let source = self.state.source.borrow().clone();
-            let place = |name: &str, position: Position| self.state.place(name, position);
-            *frames = report::trace(&error, function.fn_name(), &source, &place);
-            // From now on the other language has them.
-            if let Some(trace) = &mut error.trace {
-                trace.calls.clear();
-            }
+            *frames = self.take_trace(&mut error, function.fn_name());
             error
         })
+    }
+
+    /// The script's calls that led to an error, outermost first, taken out of it: from now on another language has
+    /// them. `function` is what that language called.
+    pub fn take_trace(&self, error: &mut Error, function: &str) -> Vec<Frame> {
+        let source = self.state.source.borrow().clone();
+        let place = |name: &str, position: Position| self.state.place(name, position);
+        let frames = report::trace(error, function, &source, &place);
+        if let Some(trace) = &mut error.trace {
+            trace.calls.clear();
+        }
+        frames
     }
 
     /// Calls a closure with `this` bound.

@@ -12,6 +12,7 @@ use super::context::Context;
 use super::convert;
 use super::errors::{self, raised};
 use super::function::{Args, Declared, Object, ObjectType};
+use super::members::with_lists;
 use super::missing;
 use super::operator_call::{self, Recent};
 use super::state::State;
@@ -133,7 +134,8 @@ pub(crate) fn call_target(
     ctx: &Context<'_>,
 ) -> Result<Dynamic> {
     match target {
-        Target::Operator(operator) => operator_call::call(operator, args),
+        Target::Operator(operator) => operator_call::call(operator, args)
+            .or_else(|error| with_lists(operator, args, error, &ctx.state)),
         Target::Function(function) => {
             let values = args.iter_mut().map(|arg| take_argument(arg)).collect();
             call_declared(function, values, ctx)
@@ -395,7 +397,8 @@ impl CallSite {
             let target = self.on_tensor.get_or_init(|| on_tensor(&ctx.state, &self.name));
             match target {
                 Some(Target::Operator(operator)) => {
-                    return operator_call::call_at(operator, args, &self.recent);
+                    return operator_call::call_at(operator, args, &self.recent)
+                        .or_else(|error| with_lists(operator, args, error, &ctx.state));
                 }
                 Some(target) => return call_target(target, args, ctx),
                 None => {}
@@ -419,6 +422,7 @@ impl CallSite {
             return match target {
                 Target::Operator(operator) => {
                     operator_call::call_at(operator, &mut args[1..], &self.recent)
+                        .or_else(|error| with_lists(operator, &mut args[1..], error, &ctx.state))
                 }
                 target => call_target(&target, &mut args[1..], ctx),
             };

@@ -87,6 +87,9 @@ pub enum Side {
 /// Works an operator on an object: [`Object::operate`].
 type Operate = fn(&Dynamic, &str, Option<(Side, &Dynamic)>) -> Result<Dynamic>;
 
+/// Names and values, in order.
+pub type Entries = Result<Vec<(String, Dynamic)>>;
+
 /// What iterating over an object yields.
 pub type Items = Box<dyn Iterator<Item = Result<Dynamic>>>;
 
@@ -149,6 +152,11 @@ pub trait Object: Clone + 'static {
         None
     }
 
+    /// Its entries, in order, where it is a table of names and values: an ordered mapping in other languages.
+    fn entries(&self) -> Option<Entries> {
+        None
+    }
+
     /// `self(args)`: a trailing map may be keyword arguments.
     fn call(&self, args: Vec<Dynamic>, ctx: &Context<'_>) -> Result<Dynamic> {
         Err(Error::type_(format!("a {} cannot be called", Self::TYPE)))
@@ -197,6 +205,7 @@ pub struct ObjectType {
     pub(crate) set_attribute: fn(&Dynamic, &str, Dynamic, &Context<'_>) -> Result<bool>,
     pub(crate) attributes: fn(&Dynamic) -> Vec<String>,
     pub(crate) members: fn(&Dynamic) -> Option<Rc<dyn Members>>,
+    pub(crate) entries: fn(&Dynamic) -> Option<Entries>,
     pub(crate) call: fn(&Dynamic, Vec<Dynamic>, &Context<'_>) -> Result<Dynamic>,
     pub(crate) is_callable: fn(&Dynamic) -> bool,
     pub(crate) index: fn(&Dynamic, &Dynamic, &Context<'_>) -> Result<Dynamic>,
@@ -227,6 +236,7 @@ impl ObjectType {
             attribute: |v, name, ctx| get::<T>(v)?.attribute(name, ctx),
             set_attribute: |v, name, value, ctx| get::<T>(v)?.set_attribute(name, value, ctx),
             attributes: |v| get::<T>(v).map(|o| o.attributes()).unwrap_or_default(),
+            entries: |v| get::<T>(v).ok().and_then(|o| o.entries()),
             members: |v| get::<T>(v).ok().and_then(|o| o.members()),
             call: |v, args, ctx| get::<T>(v)?.call(args, ctx),
             is_callable: |v| get::<T>(v).is_ok_and(|o| o.is_callable()),

@@ -8,7 +8,11 @@ use rhai::{Array, Dynamic};
 use super::context::Context;
 use super::convert;
 use super::dispatch::{self, object_type};
+use super::function::Entries;
+use super::operator_call;
+use super::state::State;
 use crate::error::{Error, Result};
+use crate::torch::Operator;
 
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +118,38 @@ pub trait Members {
     fn set_outer(&self, _outer: Option<Dynamic>) {}
 }
 
+/// The call of an operator once more, with arrays in place of what another language iterates over; `error`
+/// where there is no such argument.
+pub(crate) fn with_lists(
+    operator: &'static Operator,
+    args: &mut [&mut Dynamic],
+    error: Error,
+    state: &State,
+) -> Result<Dynamic> {
+    let mut listed = Vec::with_capacity(args.len());
+    let mut found = false;
+    for arg in args.iter() {
+        let theirs = object_type(arg, state).filter(|object| object.own_names);
+        match theirs.and_then(|object| (object.iterate)(arg)) {
+            Some(Ok(items)) => {
+                listed.push(Dynamic::from_array(items.collect::<Result<Array>>()?));
+                found = true;
+            }
+            _ => listed.push(arg.flatten_clone()),
+        }
+    }
+    if !found {
+        return Err(error);
+    }
+    operator_call::call(operator, &mut listed.iter_mut().collect::<Vec<_>>())
+}
+
 impl Context<'_> {
+    /// The entries of an object that is a table of names and values.
+    pub fn entries(&self, value: &Dynamic) -> Option<Entries> {
+        object_type(value, &self.state).and_then(|object| (object.entries)(value))
+    }
+
     /// The members of an object that has such.
     pub fn members(&self, value: &Dynamic) -> Option<Rc<dyn Members>> {
         object_type(value, &self.state).and_then(|object| (object.members)(value))

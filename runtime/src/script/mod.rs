@@ -35,7 +35,9 @@ mod write_back;
 
 pub use context::Context;
 pub use event::{Event, Progress};
-pub use function::{Args, Constant, Function, Items, Library, Object, ObjectType, Property, Side};
+pub use function::{
+    Args, Constant, Entries, Function, Items, Library, Object, ObjectType, Property, Side,
+};
 pub use index::{NewAxis, Slice};
 pub use limits::Limits;
 pub use members::{Members, Part};

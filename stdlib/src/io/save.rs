@@ -125,7 +125,8 @@ impl Writer {
         if let Some(tensor) = value.read_lock::<Tensor>() {
             return Ok(json!({TAG: "tensor", "key": self.tensor(path, &tensor)}));
         }
-        if let Some(state) = value.read_lock::<StateDict>() {
+        let state = if value.is::<Map>() { None } else { StateDict::from_value(value) };
+        if let Some(state) = state {
             let mut items = Vec::new();
             for (name, value) in entries(&state) {
                 items.push(json!([name, self.encode(&value, &below(&name), depth + 1)?]));

@@ -8,6 +8,7 @@ mod class;
 mod config;
 mod container_methods;
 mod conversion;
+mod copy;
 mod factory;
 mod foreign;
 mod hooks;

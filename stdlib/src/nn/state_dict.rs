@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use flambeau_runtime::error::{Error, Result};
-use flambeau_runtime::script::{Args, Context, Function, Items, Object, convert};
+use flambeau_runtime::script::{Args, Context, Entries, Function, Items, Object, convert};
 use flambeau_runtime::torch::Tensor;
 use indexmap::IndexMap;
 use rhai::{Dynamic, Map};
@@ -53,14 +53,17 @@ impl StateDict {
         self.len() == 0
     }
 
-    /// From a state dict or a script's map; `None` for other values.
+    /// From a state dict, a script's map or another language's mapping; `None` for other values.
     pub fn from_value(value: &Dynamic) -> Option<StateDict> {
         if let Some(dict) = value.read_lock::<StateDict>() {
             return Some(dict.clone());
         }
-        let map = value.read_lock::<Map>()?;
-        let pairs = map.iter().map(|(name, value)| (name.to_string(), value.flatten_clone()));
-        Some(StateDict::from_pairs(pairs.collect()))
+        if let Some(map) = value.read_lock::<Map>() {
+            let pairs = map.iter().map(|(name, value)| (name.to_string(), value.flatten_clone()));
+            return Some(StateDict::from_pairs(pairs.collect()));
+        }
+        let entries = Context::current(|ctx| ctx.entries(value).transpose()).ok()??;
+        Some(StateDict::from_pairs(entries))
     }
 
     fn missing(&self, name: &str) -> Error {
@@ -101,6 +104,10 @@ impl Object for StateDict {
             .ok_or_else(|| Error::type_("a StateDict is indexed by strings"))?;
         self.insert(&name, value.flatten());
         Ok(())
+    }
+
+    fn entries(&self) -> Option<Entries> {
+        Some(Ok(self.pairs()))
     }
 
     fn attributes(&self) -> Vec<String> {

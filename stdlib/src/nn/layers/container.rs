@@ -104,16 +104,15 @@ fn pairs(given: &Dynamic) -> Option<Vec<(String, Dynamic)>> {
     if let Some(map) = given.read_lock::<Map>() {
         return Some(map.iter().map(|(name, value)| (name.to_string(), value.clone())).collect());
     }
-    if let Some(dict) = given.read_lock::<StateDict>() {
-        return Some(dict.pairs());
-    }
     if let Some(module) = given.read_lock::<Module>()
         && matches!(module.class().role, Role::Dict | Role::ParameterDict)
     {
         let names = names(&module).into_iter().map(|name| name.to_string());
         return Some(names.zip(values(&module)).collect());
     }
-    let list = given.read_lock::<Array>()?;
+    let Some(list) = given.read_lock::<Array>() else {
+        return StateDict::from_value(given).map(|dict| dict.pairs());
+    };
     let pair = |item: &Dynamic| {
         let item = item.read_lock::<Array>()?;
         let [name, value] = item.as_slice() else { return None };
