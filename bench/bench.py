@@ -58,6 +58,11 @@ def rows():
         Row("chain of ten mixed small ops, per op", "ops", "chain", "ns", 1, 0.8),
         Row("MLP training step, 64→128→10, batch 32, AdamW", "step", "step", "µs", 1e-3, 0.75),
         Row("digits, the training as a whole", "digits", "seconds", "ms", 1e3, None),
+        Row("a tensor to Python and back; DLPack in Python", "crossing", "crossed", "ns", 1, 0.1),
+        Row("a script calls a Python function with two tensors", "crossing", "called", "ns", 1, None),
+        Row("Python calls a script's closure with two tensors", "crossing", "back", "ns", 1, None),
+        Row("MLP training step, Python's module and optimiser", "python_step", "step", "µs", 1e-3, 1.0),
+        Row("hello with Python's torch: start to end", "hello_python", "seconds", "ms", 1e3, 1.1),
     ]
 
 
@@ -79,6 +84,9 @@ GROUPS = {
     "hello": Group(BENCH / "hello.rhai", BENCH / "hello.py", 15, 3, {}, same_output=True),
     "ops": Group(BENCH / "ops.rhai", BENCH / "ops.py", 7, 2, ONE_THREAD),
     "step": Group(BENCH / "step.rhai", BENCH / "step.py", 7, 2, ONE_THREAD),
+    "crossing": Group(BENCH / "crossing.rhai", BENCH / "crossing.py", 7, 2, ONE_THREAD),
+    "python_step": Group(BENCH / "python_step.rhai", BENCH / "step.py", 7, 2, ONE_THREAD),
+    "hello_python": Group(BENCH / "hello_python.rhai", BENCH / "hello.py", 9, 2, {}, same_output=True),
     "digits": Group(ROOT / "notebooks/digits.rhai", BENCH / "digits.py", 5, 1, ONE_THREAD, (DIGITS,)),
 }
 

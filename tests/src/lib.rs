@@ -1,6 +1,7 @@
 //! What the tests that run the real program share: finding it, running it, reading what it said.
 
 pub mod markdown;
+pub mod package;
 pub mod running;
 pub mod session;
 pub mod tree;

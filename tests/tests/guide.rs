@@ -4,6 +4,7 @@
 //! - `rhai error`: must fail; the `text` block is the error's first line, or, where it has more lines,
 //!   the whole report.
 //! - `rhai file=NAME`: is written to that file, for `import` and for commands.
+//! - `python`: runs in a Python of its own, with `import flambeau`; a `text` block is what it prints.
 //! - `sh` that begins with `$ flambeau ` and has a `text` block: runs the program, which must print that.
 //!
 //! `UPDATE_GUIDE=1 cargo test --release -p flambeau-tests --test guide` writes what was printed into the
@@ -15,7 +16,7 @@ use std::process::Command;
 use flambeau_runtime::script::Report;
 use flambeau_tests::markdown::{Block, adjacent, blocks};
 use flambeau_tests::session::{Recorded, on_deep_stack};
-use flambeau_tests::{program, repository};
+use flambeau_tests::{outcome, package, program, repository};
 
 /// All pages: the guide's, and the README that newcomers read first.
 fn pages() -> Vec<PathBuf> {
@@ -66,6 +67,11 @@ fn run_page(page: &str) -> Vec<(Block, Outcome)> {
             }
             ["sh"] if block.text.starts_with("$ flambeau ") && expected.is_some() => {
                 Outcome { expected, found: command(&block.text, folder.path()), problem: None }
+            }
+            ["python"] => {
+                let python = outcome(package::python(folder.path()).args(["-c", &block.text]));
+                let problem = (python.code != Some(0)).then_some(python.stderr);
+                Outcome { expected, found: python.stdout.trim_end().to_owned(), problem }
             }
             ["text"] | ["sh"] => continue,
             _ => Outcome {

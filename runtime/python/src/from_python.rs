@@ -59,6 +59,9 @@ pub(crate) fn kept(object: Bound<'_, PyAny>) -> Dynamic {
 }
 
 fn convert(object: &Bound<'_, PyAny>, owned: bool) -> Attempt<Dynamic> {
+    if tensor::is_plain(object) {
+        return Ok(Dynamic::from(tensor::unwrap(object)));
+    }
     if object.is_none() {
         return Ok(Dynamic::UNIT);
     }
@@ -184,8 +187,14 @@ fn rule(kind: &Bound<'_, PyType>) -> Attempt<Rule> {
 }
 
 fn sequence(object: &Bound<'_, PyAny>) -> Attempt<Dynamic> {
-    let items = object.try_iter()?.map(|item| value(&item?)).collect::<Attempt<_>>()?;
-    Ok(Dynamic::from_array(items))
+    let items: Attempt<Vec<Dynamic>> = if let Ok(list) = object.cast_exact::<PyList>() {
+        list.iter().map(|item| value(&item)).collect()
+    } else if let Ok(tuple) = object.cast_exact::<PyTuple>() {
+        tuple.iter_borrowed().map(|item| value(&item)).collect()
+    } else {
+        object.try_iter()?.map(|item| value(&item?)).collect()
+    };
+    Ok(Dynamic::from_array(items?))
 }
 
 /// A map where all keys are strings, else the dict itself.

@@ -2,8 +2,9 @@
 
 use flambeau_runtime::Result;
 use flambeau_runtime::script::{Args, Constant, Function, convert};
+use flambeau_runtime::torch::Tensor;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple};
 use rhai::{Dynamic, Map};
 
 use crate::errors::Attempt;
@@ -147,7 +148,16 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         schema: "py.list(Any items) -> Any",
         doc: "An array of what iterating over a Python object gives.",
         example: "print(py.list(py.eval(\"map(abs, [-1, 2])\")));",
-        call: |args| builtin("list", args.get(0)),
+        call: |args| {
+            with(|py| {
+                let value = to_python::object(py, args.get(0))?;
+                if value.is_exact_instance_of::<PyList>() {
+                    return from_python::value(&value);
+                }
+                let list = py.import("builtins")?.getattr("list")?;
+                from_python::value(&outside(py, || list.call1((value,)))?)
+            })
+        },
     },
     Function {
         schema: "py.bool(Any value) -> bool",
@@ -185,7 +195,13 @@ pub(crate) const FUNCTIONS: &[Function] = &[
               DLPack or an array interface. What is read-only, runs backwards or is in another byte order is \
               copied: a tensor could write it.",
         example: "let np = py.import(\"numpy\");\nlet a = np.zeros(3);\nlet x = py.tensor(a);\nx[0] = 1.0;\nprint(a);",
-        call: |args| call_helper("tensor", args.get(0)),
+        call: |args| {
+            if args.get(0).is::<Tensor>() {
+                // There and back; nothing is asked of Python.
+                return with(|py| from_python::value(&to_python::object(py, args.get(0))?));
+            }
+            call_helper("tensor", args.get(0))
+        },
     },
     Function {
         schema: "torch.from_numpy(Any ndarray) -> Tensor",

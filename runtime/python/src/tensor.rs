@@ -15,6 +15,15 @@ const WRAP: &std::ffi::CStr = c"_Z16THPVariable_WrapRKN2at10TensorBaseE";
 /// Its address, once torch has been imported.
 static FUNCTION: OnceLock<usize> = OnceLock::new();
 
+/// The addresses of the classes `torch.Tensor` and `torch.nn.Parameter`, once a tensor has crossed. Neither is ever
+/// freed.
+static CLASSES: OnceLock<[usize; 2]> = OnceLock::new();
+
+/// Whether an object is certainly a tensor: it is of one of the two classes that nearly all are of.
+pub(crate) fn is_plain(object: &Bound<'_, PyAny>) -> bool {
+    CLASSES.get().is_some_and(|classes| classes.contains(&(object.get_type_ptr() as usize)))
+}
+
 /// The Python object of a tensor: the one that it has already, or a new one that it keeps.
 pub(crate) fn wrap<'py>(py: Python<'py>, tensor: &Tensor) -> Attempt<Bound<'py, PyAny>> {
     let function = match FUNCTION.get() {
@@ -52,5 +61,10 @@ fn find(py: Python<'_>) -> Attempt<usize> {
         let message = format!("{} has no THPVariable_Wrap", library.display());
         return Err(pyo3::exceptions::PyImportError::new_err(message).into());
     }
+    let parameter = torch.getattr("nn")?.getattr("Parameter")?;
+    CLASSES.get_or_init(|| {
+        [torch.getattr("Tensor"), Ok(parameter)]
+            .map(|class| class.map_or(0, |class| class.as_ptr() as usize))
+    });
     Ok(*FUNCTION.get_or_init(|| function as usize))
 }

@@ -2,7 +2,7 @@
 
 #include "guard.h"
 
-#include <ATen/core/TensorBase.h>
+#include <ATen/core/Tensor.h>
 
 #include <atomic>
 #include <cstring>
@@ -69,6 +69,9 @@ void fb_fail_with(void* type, void* value) {
   failed_type = type;
   failed_value = value;
 }
+
+// Another handle to a tensor; counting up cannot fail.
+at::Tensor* fb_share(const at::Tensor* t) { return new at::Tensor(*t); }
 
 // Gives a tensor its Python object by libtorch_python's own `THPVariable_Wrap`, which was looked up at
 // run time. The caller holds the GIL.

@@ -87,6 +87,7 @@ unsafe extern "C" {
         take: unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_void),
         drop: unsafe extern "C" fn(*mut c_void),
     );
+    pub(super) fn fb_share(t: *const C_tensor) -> *mut C_tensor;
     pub(super) fn fb_fail_with(class: *mut c_void, value: *mut c_void);
     pub(super) fn fb_python_wrap(
         wrap: *mut c_void,

@@ -28,10 +28,8 @@ pub unsafe fn python_object(wrap: *mut c_void, tensor: &Tensor) -> Result<*mut c
 /// # Safety
 /// `tensor` points to a live `at::Tensor`.
 pub unsafe fn borrowed(tensor: *const c_void) -> Tensor {
-    // SAFETY: promised by the caller; the clone is another handle.
-    Tensor::from(unsafe {
-        tch::Tensor::clone_from_ptr(tensor.cast::<torch_sys::C_tensor>().cast_mut())
-    })
+    // SAFETY: promised by the caller; the result is another handle, owned by what is made of it.
+    Tensor::from(unsafe { super::own(ffi::fb_share(tensor.cast())) })
 }
 
 /// What libtorch asks of Python about exceptions.
