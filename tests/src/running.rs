@@ -19,10 +19,19 @@ impl Running {
     /// # Panics
     /// When it prints something else.
     pub fn start(code: &str) -> Running {
+        Running::start_with(&[], code)
+    }
+
+    /// [`Running::start`] with options of `flambeau run`.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn start_with(options: &[&str], code: &str) -> Running {
         let folder = tempfile::tempdir().expect("a folder");
         let path = script(folder.path(), code);
         let mut child = flambeau()
             .arg("run")
+            .args(options)
             .arg(path)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -156,3 +156,13 @@ fn doc_prints_a_page_and_knows_what_it_does_not_know() {
     assert_eq!(none.code, Some(1), "{none:?}");
     assert_eq!(none.stderr.lines().count(), 1, "{}", none.stderr);
 }
+
+#[test]
+fn closures_that_functions_of_an_imported_file_return_can_be_called() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let module = "fn helper(x) { x * 10 }\nfn made(k) { let f = |x| helper(x) + k; f }";
+    std::fs::write(folder.path().join("module.rhai"), module).expect("a file");
+    let code = "import \"module\" as m;\nlet f = m::made(3);\nprint(f(2));";
+    let outcome = outcome(flambeau().arg("run").arg(script(folder.path(), code)));
+    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("23\n", ""));
+}

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use flambeau_tests::running::Running;
 use flambeau_tests::{flambeau, outcome, program, repository, run_text, script};
 
 #[test]
@@ -141,4 +143,26 @@ fs.read_text("/no/such/file");
     piped.stdin(std::fs::File::open(&path).expect("a file"));
     let piped = outcome(&mut piped);
     assert!(!text.is_empty() && piped.stdout.starts_with("[]\n"), "{piped:?}");
+}
+
+#[test]
+fn ctrl_c_stops_scripts_and_python_also_inside_an_interpreter() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(environment) = without_shared_library(folder.path()) else {
+        println!("skipped: no interpreter of the environment's version without a shared library");
+        return;
+    };
+    let environment = environment.to_string_lossy();
+    for code in [
+        "print(\"ready\"); loop {}",
+        "py.exec(\"print('ready')\\nwhile True: pass\");",
+        "py.exec(\"import time\\nprint('ready')\\ntime.sleep(600)\");",
+    ] {
+        let running = Running::start_with(&["--env", &environment], code);
+        std::thread::sleep(Duration::from_millis(300));
+        running.press();
+        let outcome = running.end(Duration::from_secs(20));
+        assert_eq!(outcome.code, Some(130), "{code}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("KeyboardInterrupt"), "{code}: {}", outcome.stderr);
+    }
 }

@@ -52,6 +52,9 @@ pub(crate) fn to_error(py: Python<'_>, failure: Failure) -> Error {
 /// The error for an exception that comes out of libtorch: its type, value and traceback, borrowed.
 pub(crate) fn from_parts(kind: *mut c_void, value: *mut c_void, traceback: *mut c_void) -> Error {
     Python::attach(|py| {
+        // What is still pending on this thread is the same exception, or one that led to it: it must not meet
+        // the next call.
+        let pending = PyErr::take(py);
         // SAFETY: libtorch's exception owns what it points to until it has been caught; null is none.
         let [kind, value, traceback] = [kind, value, traceback].map(|part| unsafe {
             Bound::from_borrowed_ptr_or_opt(py, part.cast::<ffi::PyObject>())
@@ -69,8 +72,10 @@ pub(crate) fn from_parts(kind: *mut c_void, value: *mut c_void, traceback: *mut 
                 Ok(exception) => PyErr::from_value(exception),
                 Err(error) => error,
             },
-            // Thrown as a mere mark: the exception itself is still pending on this thread.
-            (_, None) => PyErr::fetch(py),
+            // Thrown as a mere mark: the exception itself was pending.
+            (_, None) => pending.unwrap_or_else(|| {
+                pyo3::exceptions::PySystemError::new_err("an exception of Python without a value")
+            }),
         };
         from_exception(py, error)
     })

@@ -195,7 +195,11 @@ impl Session {
                 self.modules.push(module.into());
             }
         }
-        if ast.has_functions() {
+        // Closures of imported files too, which their functions may return.
+        let closures = imported.iter().map(|ast| {
+            ast.clone_functions_only_filtered(|_, _, _, name, _| name.starts_with("anon$"))
+        });
+        for ast in closures.chain([ast.clone()]).filter(AST::has_functions) {
             self.modules.push(ast.shared_lib().clone());
         }
         let (old, new) = self.modules.split_at(known);
