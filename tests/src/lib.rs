@@ -3,6 +3,7 @@
 pub mod markdown;
 pub mod running;
 pub mod session;
+pub mod terminal;
 pub mod tree;
 
 use std::io::Write;
