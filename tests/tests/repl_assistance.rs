@@ -44,6 +44,26 @@ fn tab_completes_variables_methods_and_arguments() {
 }
 
 #[test]
+fn tab_completes_what_python_modules_hold() {
+    let home = home();
+    let mut terminal = start(&home);
+    terminal.enter("let os = py.import(\"os\");", 2);
+    terminal.press("os.path.spli\t");
+    terminal.see("splitext");
+    terminal.press("e\t(\"a.txt\")\r");
+    terminal.see_prompt(3);
+    terminal.see("[\"a\", \".txt\"]");
+}
+
+#[test]
+fn tab_completes_commands() {
+    let home = home();
+    let mut terminal = start(&home);
+    terminal.press(":hi\t");
+    terminal.see("[1]> :history");
+}
+
+#[test]
 fn tab_indents_at_the_beginning_of_a_line() {
     let home = home();
     let mut terminal = start(&home);

@@ -22,7 +22,14 @@ pub fn is_open(cell: &str) -> bool {
 /// Whether a cell is for the program and not for the engine.
 pub fn is_command(cell: &str) -> bool {
     let trimmed = cell.trim();
-    trimmed.starts_with(':') || (trimmed.ends_with('?') && !trimmed.contains('\n'))
+    trimmed.starts_with(':') || question(trimmed).is_some()
+}
+
+/// The name in `name?`.
+pub fn question(cell: &str) -> Option<&str> {
+    let name = cell.strip_suffix('?')?.trim_end_matches('?').trim();
+    let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+    (plain && !name.is_empty()).then_some(name)
 }
 
 fn ends_with_empty_line(cell: &str) -> bool {
@@ -78,12 +85,25 @@ mod tests {
 
     #[test]
     fn a_cell_goes_on_while_something_is_open() {
-        for cell in ["f(", "fn f(x) {", "`a", "/* a", "1 +", "let x =", "#{ a: 1,", "x."] {
+        for cell in
+            ["f(", "fn f(x) {", "`a", "/* a", "1 +", "let x =", "#{ a: 1,", "x.", "f( // why?"]
+        {
             assert!(is_open(cell), "{cell}");
         }
-        for cell in
-            ["1", "f(x)", "let x = 1;", "\"a", "f(]", "1 +\n", "x?", ":help", "// +", "1 // +", ""]
-        {
+        for cell in [
+            "1",
+            "f(x)",
+            "let x = 1;",
+            "\"a",
+            "f(]",
+            "1 +\n",
+            "x.y?",
+            "f??",
+            ":help",
+            "// +",
+            "1 // +",
+            "",
+        ] {
             assert!(!is_open(cell), "{cell}");
         }
     }

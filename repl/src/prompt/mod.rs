@@ -105,7 +105,7 @@ impl Prompt<'_> {
             let trimmed = cell.trim();
             let flow = if let Some(command) = trimmed.strip_prefix(':') {
                 commands::execute(self, command)?
-            } else if let Some(name) = question(trimmed) {
+            } else if let Some(name) = continuation::question(trimmed) {
                 self.document(name);
                 Flow::On
             } else {
@@ -176,11 +176,4 @@ impl Prompt<'_> {
         self.screen.fresh_line();
         draw::write(std::io::stderr().lock(), &format!("{text}\n"));
     }
-}
-
-/// The name in `name?`.
-fn question(cell: &str) -> Option<&str> {
-    let name = cell.strip_suffix('?')?.trim_end_matches('?').trim();
-    let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
-    (plain && !name.is_empty()).then_some(name)
 }
