@@ -8,14 +8,21 @@ use flambeau_protocol::{Limits, Permissions, TORCH_VERSION};
 
 /// A scripting runtime for PyTorch: Rhai over libtorch.
 #[derive(Debug, Parser)]
-#[command(name = "flambeau", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "flambeau", version, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 done, 1 the script ended with an error, 2 the script was not \
 begun (arguments, files, environment), 130 interrupted."
 )]
 pub struct Arguments {
+    /// Without one: a prompt on a terminal, else the script on standard input.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
+    /// Evaluate this code.
+    #[arg(short = 'c', value_name = "CODE", conflicts_with = "file")]
+    pub code: Option<String>,
+    /// Run this file, then show the prompt with what it defined.
+    #[arg(short = 'i', value_name = "FILE")]
+    pub file: Option<PathBuf>,
     #[command(flatten)]
     pub shared: Shared,
 }
@@ -53,10 +60,13 @@ pub enum Command {
     },
     /// Show which Python and which torch would be used, and why.
     Env,
+    /// Run the script on standard input.
+    #[command(name = "-")]
+    Stdin,
 }
 
 /// Options of `flambeau run`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Run {
     /// The script; - reads it from standard input.
     pub script: PathBuf,
@@ -88,6 +98,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// A script without options.
+    pub fn of(script: &str) -> Run {
+        Run { script: script.into(), ..Run::default() }
+    }
+
     /// What the script may reach.
     pub fn permissions(&self) -> Permissions {
         Permissions {
@@ -176,9 +191,16 @@ mod tests {
     fn options_after_the_script_are_the_programs_and_arguments_follow_two_dashes() {
         let arguments =
             Arguments::parse_from(["flambeau", "run", "a.rhai", "--sandbox", "--", "--lr", "1"]);
-        let Command::Run(run) = arguments.command else { panic!("not run") };
+        let Some(Command::Run(run)) = arguments.command else { panic!("not run") };
         assert!(run.sandbox);
         assert_eq!(run.args, ["--lr", "1"]);
+    }
+
+    #[test]
+    fn a_dash_is_a_command() {
+        let arguments = Arguments::parse_from(["flambeau", "--color", "never", "-"]);
+        assert!(matches!(arguments.command, Some(Command::Stdin)));
+        assert!(Arguments::try_parse_from(["flambeau", "rnu"]).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Draws what the engine says: text on the two streams, progress bars, pictures as a line of text.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use flambeau_protocol::{ErrorReport, Event};
@@ -13,6 +14,8 @@ use crate::signal;
 pub struct Screen {
     colored: bool,
     progress: Mutex<Drawing>,
+    /// Whether the last line that was written has not ended.
+    within_line: AtomicBool,
 }
 
 /// How progress is shown on standard error.
@@ -32,12 +35,33 @@ impl Screen {
         } else {
             Drawing::Lines(Lines::default())
         };
-        Screen { colored: is_colored(color, terminal), progress: Mutex::new(drawing) }
+        Screen {
+            colored: is_colored(color, terminal),
+            progress: Mutex::new(drawing),
+            within_line: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether there are colours.
+    pub fn is_colored(&self) -> bool {
+        self.colored
+    }
+
+    /// Ends the line that a script has left open, for a prompt.
+    pub fn fresh_line(&self) {
+        if self.within_line.swap(false, Ordering::SeqCst) {
+            write(io::stdout().lock(), "\n");
+        }
     }
 
     /// Draws one event. Text is written through, so that nothing is lost should the process die.
     pub fn draw(&self, event: Event) {
         let mut drawing = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Event::Stdout(text) | Event::Stderr(text) = &event
+            && !text.is_empty()
+        {
+            self.within_line.store(!text.ends_with('\n'), Ordering::SeqCst);
+        }
         match event {
             Event::Stdout(text) => drawing.aside(|| write(io::stdout().lock(), &text)),
             Event::Stderr(text) => drawing.aside(|| write(io::stderr().lock(), &text)),

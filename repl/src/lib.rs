@@ -20,25 +20,39 @@ mod installed;
 mod nvidia;
 mod problem;
 mod progress;
+mod prompt;
 mod python;
 mod run;
 mod signal;
+mod source;
 mod start;
 
 use std::ffi::OsString;
+use std::io::{IsTerminal, stdin};
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
-use cli::{Arguments, Command};
+use cli::{Arguments, Command, Run};
 use problem::Problem;
 
 /// Runs the program with these arguments, of which the first is its own name, and ends the process.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ! {
     let arguments = Arguments::parse_from(arguments);
-    let outcome = match &arguments.command {
-        Command::Run(run) => run::run(run, &arguments.shared),
-        Command::Doc { name } => doc::doc(name, &arguments.shared),
-        Command::Env => examine::examine(&arguments.shared),
+    let Arguments { command, code, file, shared } = &arguments;
+    if command.is_some() && (code.is_some() || file.is_some()) {
+        let message = "-c and -i stand without a command";
+        Arguments::command().error(ErrorKind::ArgumentConflict, message).exit()
+    }
+    let outcome = match (command, code) {
+        (Some(Command::Run(run)), _) => run::run(run, shared),
+        (Some(Command::Doc { name }), _) => doc::doc(name, shared),
+        (Some(Command::Env), _) => examine::examine(shared),
+        (None, Some(code)) => run::run_argument(code, shared),
+        (None, None) if file.is_some() || stdin().is_terminal() => {
+            prompt::prompt(file.as_deref(), shared)
+        }
+        (Some(Command::Stdin) | None, _) => run::run(&Run::of("-"), shared),
     };
     let code = outcome.unwrap_or_else(|problem: Problem| {
         eprintln!("flambeau: {problem}");

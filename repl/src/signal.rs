@@ -1,5 +1,7 @@
-//! Ctrl-C: the first stops the script, a second within a second ends the program.
+//! Ctrl-C: the first stops the script, a second within a second ends the program. Behind a prompt none ends
+//! the program: its variables are what the user works with.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,12 @@ const AGAIN: Duration = Duration::from_secs(1);
 #[derive(Clone, Default)]
 pub struct Interrupts {
     running: Arc<Mutex<Option<Arc<Engine>>>>,
+    /// Whether it was pressed since this was last looked at.
+    asked: Arc<AtomicBool>,
 }
+
+/// Said when Ctrl-C is pressed again behind a prompt.
+const STUCK: &str = "still in one operator, which ends by itself; Ctrl-\\ ends the program";
 
 impl Interrupts {
     /// Takes Ctrl-C over. Until [`Interrupts::forward_to`] it ends the program.
@@ -25,6 +32,18 @@ impl Interrupts {
     /// # Errors
     /// What the system says when it refuses a handler or a thread.
     pub fn watch() -> std::io::Result<Interrupts> {
+        Interrupts::watch_as(false)
+    }
+
+    /// Takes Ctrl-C over for a session behind a prompt, which it never ends.
+    ///
+    /// # Errors
+    /// As [`Interrupts::watch`].
+    pub fn watch_session() -> std::io::Result<Interrupts> {
+        Interrupts::watch_as(true)
+    }
+
+    fn watch_as(session: bool) -> std::io::Result<Interrupts> {
         let interrupts = Interrupts::default();
         let mut signals = Signals::new([SIGINT])?;
         std::thread::Builder::new().name("flambeau signals".to_owned()).spawn({
@@ -34,8 +53,12 @@ impl Interrupts {
                 for _ in signals.forever() {
                     let again = last.is_some_and(|last| last.elapsed() < AGAIN);
                     last = Some(Instant::now());
-                    if again || !interrupts.interrupt() {
-                        end();
+                    interrupts.asked.store(true, Ordering::SeqCst);
+                    let stopped = (session || !again) && interrupts.interrupt();
+                    match session {
+                        false if !stopped => end(),
+                        true if again && stopped => eprintln!("{STUCK}"),
+                        _ => {}
                     }
                 }
             }
@@ -51,6 +74,16 @@ impl Interrupts {
     /// Nothing runs any more: Ctrl-C ends the program again.
     pub fn finished(&self) {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether Ctrl-C was pressed since [`Interrupts::forget`].
+    pub fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// What was pressed before counts no more.
+    pub fn forget(&self) {
+        self.asked.store(false, Ordering::SeqCst);
     }
 
     /// Interrupts what runs; false when nothing does.

@@ -1,9 +1,9 @@
 //! The program around the engine: arguments, exit codes, streams, colours, progress.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
-use flambeau_tests::{flambeau, outcome, program, run_text, script};
+use flambeau_tests::{Outcome, flambeau, outcome, program, run_text, script};
 
 #[test]
 fn a_script_that_ends_well_ends_with_0() {
@@ -33,12 +33,42 @@ fn wrong_arguments_end_with_2() {
         &["run", "--max-memory=0", "a.rhai"],
         &["run", "--allow-read=/tmp", "a.rhai"],
         &["no-such-command"],
-        &[],
+        &["-c"],
+        &["-c", "1", "env"],
+        &["-i", "no/such/script.rhai"],
     ] {
         let outcome = outcome(flambeau().args(wrong));
         assert_eq!(outcome.code, Some(2), "{wrong:?}: {outcome:?}");
         assert_ne!(outcome.stderr, "", "{wrong:?}");
     }
+}
+
+#[test]
+fn without_a_terminal_standard_input_is_the_script() {
+    for arguments in [&[][..], &["-"], &["run", "-"]] {
+        let mut child = flambeau()
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(b"print(6 * 7); nobody").expect("a pipe");
+        drop(stdin);
+        let outcome = Outcome::from(child.wait_with_output().expect("the program ends"));
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), "42\n"), "{outcome:?}");
+        assert!(outcome.stderr.contains("NameError") && !outcome.stderr.contains('\x1b'));
+    }
+}
+
+#[test]
+fn code_can_be_an_argument() {
+    let good = outcome(flambeau().args(["-c", "print(6 * 7); 1"]));
+    assert_eq!((good.code, good.stdout.as_str()), (Some(0), "42\n"), "{good:?}");
+    let wrong = outcome(flambeau().args(["-c", "nobody"]));
+    assert_eq!(wrong.code, Some(1));
+    assert!(wrong.stderr.contains("<command>:1:1"), "{}", wrong.stderr);
 }
 
 #[test]

@@ -55,3 +55,14 @@ pub fn report(report: &script::Report) -> protocol::ErrorReport {
         coloured: report.rendered(true),
     }
 }
+
+/// What may stand at the cursor, as a message.
+pub fn completion(found: script::Completion) -> protocol::Completion {
+    protocol::Completion { text: found.text, kind: found.kind.to_owned(), detail: found.detail }
+}
+
+/// A variable, as a message.
+pub fn variable(found: script::Variable) -> protocol::Variable {
+    let script::Variable { name, kind, detail, bytes } = found;
+    protocol::Variable { name, kind, detail, bytes }
+}

@@ -22,8 +22,8 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
     sink.emit(&Event::Ready);
     while let Ok(request) = inbox.recv() {
         match request {
-            Request::Evaluate { id, source_name, code } => {
-                let done = evaluate(&mut session, shared, id, &source_name, &code);
+            Request::Evaluate { id, source_name, code, keep } => {
+                let done = evaluate(&mut session, shared, id, &source_name, &code, keep);
                 shared.ended();
                 sink.emit(&Event::Done(done));
             }
@@ -35,9 +35,24 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
                 };
                 sink.emit(&Event::Documentation { id, text, near });
             }
-            // The session has no completion yet; the answer is due all the same.
-            Request::Complete { id, cursor, .. } => {
-                sink.emit(&Event::Completions { id, start: cursor, items: Vec::new() });
+            // A panic leaves nothing to offer; the answer is due all the same.
+            Request::Complete { id, code, cursor } => {
+                let found = catch(|| session.complete(&code, cursor));
+                let (start, items) = found.unwrap_or((cursor, Vec::new()));
+                let items = items.into_iter().map(convert::completion).collect();
+                sink.emit(&Event::Completions { id, start, items });
+            }
+            Request::Variables { id } => {
+                let found = catch(|| session.describe()).unwrap_or_default();
+                let items = found.into_iter().map(convert::variable).collect();
+                sink.emit(&Event::Variables { id, items });
+            }
+            Request::Reset { id } => {
+                let mut done = Done { id, ..Done::default() };
+                if let Err(panic) = catch(|| session.reset()) {
+                    done.error = Some(fault(&panic.to_string()));
+                }
+                sink.emit(&Event::Done(done));
             }
             Request::Shutdown => break,
             // The first message went to `start`; an interrupt does not wait in line.
@@ -72,7 +87,14 @@ fn options(configure: Configure, sink: Sink) -> Options {
 }
 
 /// Evaluates one cell; whatever happens is in the answer.
-fn evaluate(session: &mut Session, shared: &Shared, id: u64, name: &str, code: &str) -> Done {
+fn evaluate(
+    session: &mut Session,
+    shared: &Shared,
+    id: u64,
+    name: &str,
+    code: &str,
+    keep: Option<u64>,
+) -> Done {
     let begin = Instant::now();
     let mut done = Done { id, ..Done::default() };
     if shared.is_stopping() {
@@ -82,13 +104,23 @@ fn evaluate(session: &mut Session, shared: &Shared, id: u64, name: &str, code: &
     }
     let outcome = catch(|| match session.evaluate(name, code) {
         Ok(value) if value.is_unit() => {}
-        Ok(value) => done.result = Some(session.display(&value)),
+        Ok(value) => {
+            done.result = Some(session.display(&value));
+            if let Some(number) = keep.and_then(|number| usize::try_from(number).ok()) {
+                session.keep(number, &value);
+            }
+        }
         Err(report) => done.error = Some(convert::report(&report)),
     });
     if let Err(panic) = outcome {
-        let message = format!("{panic}; this is a fault of Flambeau, not of the script");
-        done.error = Some(ErrorReport::without_place("InternalError", &message));
+        done.error = Some(fault(&panic.to_string()));
     }
     done.seconds = begin.elapsed().as_secs_f64();
     done
+}
+
+/// The report of a panic.
+fn fault(panic: &str) -> ErrorReport {
+    let message = format!("{panic}; this is a fault of Flambeau, not of the script");
+    ErrorReport::without_place("InternalError", &message)
 }

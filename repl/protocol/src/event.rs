@@ -36,6 +36,13 @@ pub enum Event {
         /// What may stand there, best first.
         items: Vec<Completion>,
     },
+    /// The answer to a request for the variables.
+    Variables {
+        /// The request's.
+        id: u64,
+        /// Oldest first.
+        items: Vec<Variable>,
+    },
     /// The engine could not start or cannot go on; no further event follows.
     Failed(String),
     /// The session has ended; no further event follows.
@@ -121,4 +128,17 @@ pub struct Completion {
     pub kind: String,
     /// Its signature or type, for display beside it.
     pub detail: Option<String>,
+}
+
+/// A variable of the session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// The type, as scripts see it.
+    pub kind: String,
+    /// More of it on one line: dtype, shape and device of a tensor, the beginning of another value.
+    pub detail: String,
+    /// The bytes that a tensor's elements take.
+    pub bytes: Option<u64>,
 }

@@ -22,6 +22,22 @@ pub enum Request {
         source_name: String,
         /// The script.
         code: String,
+        /// Keeps the value as `Out[keep]` and `_`, for the cells of a prompt or a notebook.
+        keep: Option<u64>,
+    },
+    /// Asks for the session's variables. Answered by [`Event::Variables`].
+    ///
+    /// [`Event::Variables`]: crate::Event::Variables
+    Variables {
+        /// Comes back in the answer.
+        id: u64,
+    },
+    /// Takes all variables and functions out of the session. Answered by [`Event::Done`].
+    ///
+    /// [`Event::Done`]: crate::Event::Done
+    Reset {
+        /// Comes back in the answer.
+        id: u64,
     },
     /// Asks for the documentation of a function, operator or type by its dotted name. Answered by
     /// [`Event::Documentation`].

@@ -16,8 +16,13 @@ where
 #[test]
 fn requests_are_tagged_by_name() {
     check(
-        &Request::Evaluate { id: 7, source_name: "a.rhai".into(), code: "1 + 1".into() },
-        r#"{"request":"evaluate","id":7,"source_name":"a.rhai","code":"1 + 1"}"#,
+        &Request::Evaluate {
+            id: 7,
+            source_name: "a.rhai".into(),
+            code: "1 + 1".into(),
+            keep: None,
+        },
+        r#"{"request":"evaluate","id":7,"source_name":"a.rhai","code":"1 + 1","keep":null}"#,
     );
     check(
         &Request::Doc { id: 1, name: "torch.add".into() },
@@ -27,6 +32,8 @@ fn requests_are_tagged_by_name() {
         &Request::Complete { id: 2, code: "torch.".into(), cursor: 6 },
         r#"{"request":"complete","id":2,"code":"torch.","cursor":6}"#,
     );
+    check(&Request::Variables { id: 3 }, r#"{"request":"variables","id":3}"#);
+    check(&Request::Reset { id: 4 }, r#"{"request":"reset","id":4}"#);
     check(&Request::Interrupt, r#"{"request":"interrupt"}"#);
     check(&Request::Shutdown, r#"{"request":"shutdown"}"#);
 }

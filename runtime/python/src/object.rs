@@ -128,6 +128,18 @@ impl Object for PyObject {
         pairs.transpose()
     }
 
+    /// What the dictionary of a module holds: `getattr` of anything else may run code.
+    fn plain_attribute(&self, name: &str) -> Option<Dynamic> {
+        let found = self.with(|object| match object.cast::<PyModule>() {
+            Ok(module) => match module.dict().get_item(name)? {
+                Some(value) => Ok(Some(from_python::attribute(&value)?)),
+                None => Ok(None),
+            },
+            Err(_) => Ok(None),
+        });
+        found.ok().flatten()
+    }
+
     fn members(&self) -> Option<Rc<dyn Members>> {
         PyMembers::of(self).map(|members| Rc::new(members) as Rc<dyn Members>)
     }

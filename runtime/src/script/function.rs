@@ -13,7 +13,7 @@ use rhai::{Array, Dynamic, FnPtr, Map};
 
 use super::context::Context;
 use super::convert;
-use super::members::Members;
+use super::members::{Members, Part};
 use crate::error::{Error, Result};
 use crate::torch::{Device, Dtype, Generator, Schema, Tensor};
 
@@ -147,6 +147,13 @@ pub trait Object: Clone + 'static {
         Vec::new()
     }
 
+    /// What `self.name` holds, where reading it runs no code: for completion.
+    fn plain_attribute(&self, name: &str) -> Option<Dynamic> {
+        let members = self.members()?;
+        let parts = [Part::Child, Part::Parameter, Part::Buffer];
+        parts.into_iter().find_map(|part| members.get(part, name).ok().flatten())
+    }
+
     /// Its members, where it is made of tensors and of other such objects.
     fn members(&self) -> Option<Rc<dyn Members>> {
         None
@@ -204,6 +211,7 @@ pub struct ObjectType {
     pub(crate) attribute: fn(&Dynamic, &str, &Context<'_>) -> Result<Option<Dynamic>>,
     pub(crate) set_attribute: fn(&Dynamic, &str, Dynamic, &Context<'_>) -> Result<bool>,
     pub(crate) attributes: fn(&Dynamic) -> Vec<String>,
+    pub(crate) plain_attribute: fn(&Dynamic, &str) -> Option<Dynamic>,
     pub(crate) members: fn(&Dynamic) -> Option<Rc<dyn Members>>,
     pub(crate) entries: fn(&Dynamic) -> Option<Entries>,
     pub(crate) call: fn(&Dynamic, Vec<Dynamic>, &Context<'_>) -> Result<Dynamic>,
@@ -237,6 +245,7 @@ impl ObjectType {
             set_attribute: |v, name, value, ctx| get::<T>(v)?.set_attribute(name, value, ctx),
             attributes: |v| get::<T>(v).map(|o| o.attributes()).unwrap_or_default(),
             entries: |v| get::<T>(v).ok().and_then(|o| o.entries()),
+            plain_attribute: |v, name| get::<T>(v).ok().and_then(|o| o.plain_attribute(name)),
             members: |v| get::<T>(v).ok().and_then(|o| o.members()),
             call: |v, args, ctx| get::<T>(v)?.call(args, ctx),
             is_callable: |v| get::<T>(v).is_ok_and(|o| o.is_callable()),

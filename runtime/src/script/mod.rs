@@ -2,6 +2,7 @@
 
 mod bind;
 mod caught;
+mod complete;
 mod context;
 pub mod convert;
 mod dispatch;
@@ -33,6 +34,7 @@ mod turn;
 mod value;
 mod write_back;
 
+pub use complete::Completion;
 pub use context::Context;
 pub use event::{Event, Progress};
 pub use function::{
@@ -43,7 +45,7 @@ pub use limits::Limits;
 pub use members::{Members, Part};
 pub use permissions::Permissions;
 pub use report::Report;
-pub use session::{Options, Session};
+pub use session::{Options, Session, Variable};
 pub use state::{Interrupt, State, on_interrupt, on_signal};
 pub use tensor_data::from_value as tensor_from_value;
 pub use turn::{Home, Kept, Turn, on_wait, outside};

@@ -1,5 +1,7 @@
 //! One session: evaluates cells, keeps their variables and functions, displays values.
 
+mod cells;
+
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -26,6 +28,8 @@ use super::state::{Interrupt, State};
 use super::sugar::{self, Desugared, Earlier};
 use super::turn::Home;
 use crate::error::{Error, Frame, Kind};
+
+pub use cells::Variable;
 
 /// What a session is made of.
 pub struct Options {
@@ -326,6 +330,9 @@ impl Session {
     /// # Errors
     /// The nearest name that is known, where there is one.
     pub fn doc(&self, name: &str) -> Result<String, Option<String>> {
+        if let Some(text) = self.doc_of_variable(name) {
+            return Ok(text);
+        }
         super::doc::doc(&self.state, name).ok_or_else(|| super::doc::near(&self.state, name))
     }
 

@@ -297,6 +297,12 @@ impl State {
         self.signatures.borrow().get(name).cloned().unwrap_or_default()
     }
 
+    /// Forgets the scripts' functions, and what was registered with an engine that is gone.
+    pub(crate) fn forget_functions(&self) {
+        self.signatures.borrow_mut().clear();
+        self.registered.borrow_mut().clear();
+    }
+
     /// The names of the scripts' functions.
     pub(crate) fn script_functions(&self) -> Vec<String> {
         let signatures = self.signatures.borrow();

@@ -9,6 +9,7 @@
 //! - A top-level `let x` that a function of the session reads is shared with it.
 //! - `opt.step(|| … opt …)` becomes `__held__(|| opt).step(|| … opt …)`: what closures read is called
 //!   through a copy of its handle, because Rhai locks a shared variable for the length of a call.
+//! - `_` and `__` become `_last` and `__last` where the session has these variables.
 //! - `no_grad { … }` as a statement ends with its brace, so that `[` or `(` may begin the next one.
 //!
 //! Nothing else changes: plain Rhai stays as it is. Text is only inserted, never with a line break, so
@@ -36,6 +37,12 @@ pub(crate) const HELD: &str = "__held__";
 
 /// The function that gives caught errors their shape.
 pub(crate) const ERROR_OF: &str = "__error_of__";
+
+/// What `_` stands for where a session keeps the value of the last cell.
+pub(crate) const LAST: &str = "_last";
+
+/// What `__` stands for: the value before that.
+pub(crate) const LAST_BUT_ONE: &str = "__last";
 
 /// Words before a block that has a mode.
 pub(crate) const MODES: [&str; 3] = ["no_grad", "enable_grad", "inference_mode"];

@@ -8,7 +8,7 @@ use super::tokens::{
     Item, begins_statement, ends_call, ends_value, is_any_word_of_rhai, is_word_of_rhai,
     may_begin_statement, name_of, top_level_variables,
 };
-use super::{CALL, ERROR_OF, ESCAPE, Earlier, HELD, Insertion, WITH};
+use super::{CALL, ERROR_OF, ESCAPE, Earlier, HELD, Insertion, LAST, LAST_BUT_ONE, WITH};
 
 /// What a bracket opened.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -194,6 +194,11 @@ impl<'a> Pass<'a> {
             Token::Reserved(word) | Token::Custom(word) if word.as_str() == WITH => {
                 self.with(i, &previous)
             }
+            // Not the default of a `switch`.
+            Token::Underscore if self.token(i + 1) != Some(&Token::DoubleArrow) => {
+                self.kept(i, "_", LAST)
+            }
+            Token::LexError(_) => self.kept(i, "__", LAST_BUT_ONE),
             Token::Reserved(name) if name.as_str() == "this" => {
                 if self.token(i + 1) == Some(&Token::LeftParen)
                     && !matches!(previous, Some(Token::Period))
@@ -254,6 +259,17 @@ impl<'a> Pass<'a> {
         }
         let kind = if begins_statement(previous) { Kind::ModeStatement } else { Kind::Block };
         self.pending.push((self.frames.len(), kind, names));
+        i + 1
+    }
+
+    /// The value of an earlier cell, by its short name.
+    fn kept(&mut self, i: usize, written: &str, name: &str) -> usize {
+        if self.earlier.variables.contains(name)
+            && let Some(rest) = name.strip_prefix(written)
+        {
+            let (line, column) = (self.items[i].line, self.items[i].column + written.len());
+            self.insertions.push(Insertion { line, column, text: rest.to_owned() });
+        }
         i + 1
     }
 

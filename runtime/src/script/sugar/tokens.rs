@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rhai::{Engine, Token};
+use rhai::{Engine, LexError, Token};
 
 use super::{METHOD_WORDS, MODES};
 
@@ -22,6 +22,9 @@ pub(super) fn tokens(engine: &Engine, source: &str) -> Vec<Item> {
     let mut depth = 0;
     for (token, position) in stream {
         match &token {
+            // No name of Rhai's, and one of a session: the value of the last cell but one.
+            Token::LexError(error) if matches!(&**error, LexError::MalformedIdentifier(name) if name == "__") =>
+                {}
             Token::EOF | Token::LexError(_) => break,
             Token::LeftBrace | Token::MapStart => depth += 1,
             Token::RightBrace => {
@@ -66,6 +69,8 @@ pub(super) fn ends_value(token: &Token) -> bool {
             | Token::RightBracket
             | Token::RightBrace
             | Token::Unit
+            | Token::Underscore
+            | Token::LexError(_)
     ) || matches!(token, Token::Reserved(name) | Token::Custom(name) if name.as_str() == "this")
 }
 

@@ -1,0 +1,107 @@
+//! Colours of a cell as it is typed: the terminal's own sixteen, which its user has made readable.
+
+use std::borrow::Cow;
+
+use super::scan::{Kind, scan};
+
+const KEYWORD: &str = "\x1b[35m";
+const TEXT: &str = "\x1b[32m";
+const NUMBER: &str = "\x1b[36m";
+const CALL: &str = "\x1b[34m";
+const COMMENT: &str = "\x1b[2;3m";
+const MATCHED: &str = "\x1b[1;4m";
+const COMMAND: &str = "\x1b[33m";
+const FAINT: &str = "\x1b[2m";
+const PROMPT: &str = "\x1b[1;32m";
+const END: &str = "\x1b[0m";
+
+/// Longer cells are shown plain: they are redrawn at every key.
+const LONGEST: usize = 64 << 10;
+
+/// The cell with its colours; `cursor` is where brackets are matched, if they are.
+pub fn cell(text: &str, cursor: Option<usize>) -> Cow<'_, str> {
+    if text.is_empty() || text.len() > LONGEST {
+        return Cow::Borrowed(text);
+    }
+    if text.starts_with(':') {
+        let word = text.find(char::is_whitespace).unwrap_or(text.len());
+        return Cow::Owned(format!("{COMMAND}{}{END}{}", &text[..word], &text[word..]));
+    }
+    let scan = scan(text);
+    let pair = cursor.and_then(|at| {
+        let near = |place: usize| place == at || place + 1 == at;
+        scan.pairs.iter().copied().find(|&(open, close)| near(open) || near(close))
+    });
+    let mut shown = String::with_capacity(text.len() * 2);
+    let mut done = 0;
+    for token in &scan.tokens {
+        shown.push_str(&text[done..token.start]);
+        let word = &text[token.start..token.end];
+        let color = match token.kind {
+            Kind::Keyword => KEYWORD,
+            Kind::Text => TEXT,
+            Kind::Number => NUMBER,
+            Kind::Comment => COMMENT,
+            Kind::Word if text[token.end..].starts_with('(') => CALL,
+            Kind::Bracket if pair.is_some_and(|(a, b)| token.start == a || token.start == b) => {
+                MATCHED
+            }
+            _ => "",
+        };
+        if color.is_empty() {
+            shown.push_str(word);
+        } else {
+            // Each line by itself: the editor may draw them one by one.
+            for (i, line) in word.split('\n').enumerate() {
+                if i > 0 {
+                    shown.push('\n');
+                }
+                shown.push_str(color);
+                shown.push_str(line);
+                shown.push_str(END);
+            }
+        }
+        done = token.end;
+    }
+    shown.push_str(&text[done..]);
+    Cow::Owned(shown)
+}
+
+/// The prompt in its colour.
+pub fn prompt(text: &str) -> String {
+    format!("{PROMPT}{text}{END}")
+}
+
+/// What is only suggested.
+pub fn faint(text: &str) -> String {
+    format!("{FAINT}{text}{END}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The text without escape sequences.
+    fn plain(text: &str) -> String {
+        let mut parts = text.split('\x1b');
+        let first = parts.next().unwrap_or("").to_owned();
+        parts.fold(first, |all, part| all + part.split_once('m').map_or("", |(_, rest)| rest))
+    }
+
+    #[test]
+    fn colours_change_no_character() {
+        for text in
+            ["let x = f(1, \"a\") // é", "`a ${ b }\nc`", ":time x", "/* a\nb */ 1", "({[", "🙂"]
+        {
+            for cursor in [None, Some(0), Some(text.len())] {
+                assert_eq!(plain(&cell(text, cursor)), text);
+            }
+        }
+    }
+
+    #[test]
+    fn the_bracket_at_the_cursor_and_its_partner_stand_out() {
+        assert_eq!(cell("(a)", Some(3)), format!("{MATCHED}({END}a{MATCHED}){END}"));
+        assert_eq!(cell("(a)", None), "(a)");
+    }
+}

@@ -1,0 +1,90 @@
+//! Commands that read and write files.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::problem::Problem;
+use crate::source::{Source, reason};
+
+use super::super::Prompt;
+use super::Flow;
+
+/// A path as it was typed: `~` is the home directory.
+fn path(text: &str) -> PathBuf {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    match (text.strip_prefix('~'), home) {
+        (Some(""), Some(home)) => home,
+        (Some(rest), Some(home)) if rest.starts_with('/') => home.join(&rest[1..]),
+        _ => PathBuf::from(text),
+    }
+}
+
+fn read(prompt: &Prompt<'_>, file: &str) -> Option<Source> {
+    match Source::read(&path(file)) {
+        Ok(source) => Some(source),
+        Err(problem) => {
+            prompt.complain(&problem.to_string());
+            None
+        }
+    }
+}
+
+/// `:run FILE`
+pub fn run(prompt: &mut Prompt<'_>, file: &str) -> Result<Flow, Problem> {
+    if let Some(source) = read(prompt, file) {
+        prompt.run_source(source)?;
+    }
+    Ok(Flow::On)
+}
+
+/// `:load FILE`
+pub fn load(prompt: &mut Prompt<'_>, file: &str) -> Result<Flow, Problem> {
+    match read(prompt, file).map(Source::text) {
+        Some(Ok(text)) => prompt.initial = text.trim_end().to_owned(),
+        Some(Err(error)) => prompt.screen.report(&error),
+        None => {}
+    }
+    Ok(Flow::On)
+}
+
+/// `:save FILE`
+pub fn save(prompt: &mut Prompt<'_>, file: &str) -> Result<Flow, Problem> {
+    let file = path(file);
+    let cells: Vec<&str> = prompt
+        .cells
+        .iter()
+        .filter(|cell| cell.succeeded)
+        .map(|cell| cell.code.trim_end())
+        .collect();
+    match write(&file, &cells) {
+        Ok(()) => prompt.say(&format!("{} cells in {}", cells.len(), file.display())),
+        Err(error) => {
+            prompt.complain(&format!("cannot write {}: {}", file.display(), reason(&error)));
+        }
+    }
+    Ok(Flow::On)
+}
+
+/// Writes cells as one script; nothing that is there is overwritten.
+fn write(file: &Path, cells: &[&str]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(file)?;
+    for cell in cells {
+        // A value that was shown is a statement now.
+        let end = if cell.ends_with([';', '}']) { "" } else { ";" };
+        writeln!(file, "{cell}{end}")?;
+    }
+    file.flush()
+}
+
+/// `:cd [FOLDER]`
+pub fn cd(prompt: &mut Prompt<'_>, folder: &str) -> Result<Flow, Problem> {
+    let folder = path(if folder.is_empty() { "~" } else { folder });
+    match std::env::set_current_dir(&folder).and_then(|()| std::env::current_dir()) {
+        Ok(folder) => prompt.say(&folder.display().to_string()),
+        Err(error) => {
+            prompt.complain(&format!("cannot go to {}: {}", folder.display(), reason(&error)));
+        }
+    }
+    Ok(Flow::On)
+}

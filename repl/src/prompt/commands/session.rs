@@ -1,0 +1,132 @@
+//! Commands that ask the session, or about it.
+
+use flambeau_protocol::{Event, Request};
+
+use crate::examine;
+use crate::problem::Problem;
+
+use super::super::Prompt;
+use super::Flow;
+
+/// `:doc NAME`
+pub fn doc(prompt: &mut Prompt<'_>, name: &str) -> Result<Flow, Problem> {
+    prompt.document(name);
+    Ok(Flow::On)
+}
+
+/// `:vars`
+pub fn vars(prompt: &mut Prompt<'_>, _: &str) -> Result<Flow, Problem> {
+    let found = prompt.remote.ask(
+        |id| Request::Variables { id },
+        |event, id| match event {
+            Event::Variables { id: of, items } if of == id => Some(items),
+            _ => None,
+        },
+    );
+    let Some(variables) = found else {
+        prompt.complain("the engine does not answer");
+        return Ok(Flow::On);
+    };
+    if variables.is_empty() {
+        prompt.say("no variables");
+        return Ok(Flow::On);
+    }
+    let names = variables.iter().map(|variable| variable.name.chars().count()).max().unwrap_or(0);
+    let kinds = variables.iter().map(|variable| variable.kind.chars().count()).max().unwrap_or(0);
+    let lines = variables.iter().map(|variable| {
+        let bytes = variable.bytes.map(|bytes| format!("  {}", size(bytes))).unwrap_or_default();
+        let (name, kind, detail) = (&variable.name, &variable.kind, &variable.detail);
+        format!("{name:names$}  {kind:kinds$}  {detail}{bytes}").trim_end().to_owned()
+    });
+    prompt.say(&lines.collect::<Vec<_>>().join("\n"));
+    Ok(Flow::On)
+}
+
+/// Bytes in the largest unit, powers of 1024, that leaves at least one.
+fn size(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < units.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", units[unit]) }
+}
+
+/// `:type EXPR`
+pub fn type_of(prompt: &mut Prompt<'_>, code: &str) -> Result<Flow, Problem> {
+    let code = format!("type_of({})", code.trim_end_matches(';'));
+    let done = prompt.remote.evaluate("<type>", &code, None)?;
+    prompt.show(&done);
+    Ok(Flow::On)
+}
+
+/// `:history [COUNT]`
+pub fn history(prompt: &mut Prompt<'_>, count: &str) -> Result<Flow, Problem> {
+    let count = match count.parse::<usize>() {
+        _ if count.is_empty() => prompt.cells.len(),
+        Ok(count) => count,
+        Err(_) => {
+            prompt.complain(&format!("'{count}' is no number of cells"));
+            return Ok(Flow::On);
+        }
+    };
+    let skipped = prompt.cells.len().saturating_sub(count);
+    for cell in &prompt.cells[skipped..] {
+        let head = format!("[{}]> ", cell.number);
+        let further = format!("\n{}", " ".repeat(head.len()));
+        prompt.say(&format!("{head}{}", cell.code.trim_end().replace('\n', &further)));
+    }
+    Ok(Flow::On)
+}
+
+/// `:seed NUMBER`
+pub fn seed(prompt: &mut Prompt<'_>, number: &str) -> Result<Flow, Problem> {
+    match number.parse::<i64>() {
+        Ok(number) => {
+            let code = format!("torch.manual_seed({number});");
+            let done = prompt.remote.evaluate("<seed>", &code, None)?;
+            prompt.show(&done);
+        }
+        Err(_) => prompt.complain(&format!("'{number}' is no integer")),
+    }
+    Ok(Flow::On)
+}
+
+/// `:env`
+pub fn env(prompt: &mut Prompt<'_>, _: &str) -> Result<Flow, Problem> {
+    if let Err(problem) = examine::examine(prompt.shared) {
+        prompt.complain(&problem.to_string());
+    }
+    Ok(Flow::On)
+}
+
+/// `:reset`
+pub fn reset(prompt: &mut Prompt<'_>, _: &str) -> Result<Flow, Problem> {
+    let done = prompt.remote.ask(
+        |id| Request::Reset { id },
+        |event, id| match event {
+            Event::Done(done) if done.id == id => Some(done),
+            _ => None,
+        },
+    );
+    match done {
+        Some(done) => prompt.show(&done),
+        None => prompt.complain("the engine does not answer"),
+    }
+    Ok(Flow::On)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_readable() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(size(3 << 30), "3.0 GiB");
+    }
+}

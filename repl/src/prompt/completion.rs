@@ -1,0 +1,45 @@
+//! Words that may stand at the cursor, as the editor wants them: commands from here, all else from the engine.
+
+use rustyline::completion::Pair;
+
+use super::commands;
+use super::remote::Remote;
+
+/// Up to so many words are shown with what they are.
+const DESCRIBED: usize = 24;
+/// How much of that is shown.
+const DETAIL: usize = 60;
+
+/// Where the word at the cursor begins, and what may stand there.
+pub fn complete(remote: &Remote, line: &str, cursor: usize) -> (usize, Vec<Pair>) {
+    let before = &line[..cursor];
+    if let Some(word) = before.strip_prefix(':')
+        && !word.contains(char::is_whitespace)
+    {
+        let commands = commands::ALL.iter().filter(|command| command.name().starts_with(word));
+        let pairs = commands.map(|command| Pair {
+            display: command.signature.to_owned(),
+            replacement: format!("{} ", command.name()),
+        });
+        return (1, pairs.collect());
+    }
+    let (start, items) = remote.complete(line, cursor);
+    let described = items.len() <= DESCRIBED;
+    let pairs = items.into_iter().map(|item| {
+        let display = match &item.detail {
+            Some(detail) if described => format!("{}  {}", item.text, cut(detail)),
+            _ => item.text.clone(),
+        };
+        Pair { display, replacement: item.text }
+    });
+    (start.min(cursor), pairs.collect())
+}
+
+/// The first line, not too long.
+fn cut(detail: &str) -> String {
+    let line = detail.lines().next().unwrap_or("");
+    match line.char_indices().nth(DETAIL) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line.to_owned(),
+    }
+}

@@ -1,0 +1,223 @@
+//! The line editor: what keys do, what is shown while typing.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::rc::Rc;
+
+use rustyline::completion::{Completer, Pair};
+use rustyline::error::ReadlineError;
+use rustyline::highlight::{CmdKind, Highlighter};
+use rustyline::hint::{Hint, Hinter, HistoryHinter};
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event,
+    EventContext, EventHandler, Helper, KeyCode, KeyEvent, Modifiers, Movement, RepeatCount,
+    Result,
+};
+
+use super::colors;
+use super::completion;
+use super::continuation::{INDENT, indentation, is_open, outdent};
+use super::history::Entries;
+use super::remote::Remote;
+
+/// How many entries of the history are kept.
+const HISTORY: usize = 100_000;
+
+/// What came from the keyboard.
+pub enum Input {
+    /// A cell.
+    Cell(String),
+    /// Ctrl-C: the line is given up.
+    Cleared,
+    /// Ctrl-D, or the terminal is gone.
+    End,
+}
+
+/// Reads cells.
+pub struct Keyboard {
+    editor: Editor<Assistant, Entries>,
+}
+
+impl Keyboard {
+    /// Makes the editor.
+    ///
+    /// # Errors
+    /// What the terminal refuses.
+    pub fn new(remote: Rc<Remote>, colored: bool) -> Result<Keyboard> {
+        let color = if colored { ColorMode::Forced } else { ColorMode::Disabled };
+        let config = Config::builder()
+            .max_history_size(HISTORY)?
+            .history_ignore_dups(true)?
+            .completion_type(CompletionType::List)
+            .completion_show_all_if_ambiguous(true)
+            .color_mode(color)
+            .build();
+        let mut editor = Editor::with_history(config.clone(), Entries::open(&config)?)?;
+        editor.set_helper(Some(Assistant {
+            remote,
+            history: HistoryHinter::new(),
+            submitted: Cell::new(false),
+        }));
+        let key = |code| Event::from(KeyEvent(code, Modifiers::NONE));
+        bind(&mut editor, key(KeyCode::Enter), Enter);
+        bind(&mut editor, key(KeyCode::Tab), Tab);
+        for bracket in [')', ']', '}'] {
+            bind(&mut editor, key(KeyCode::Char(bracket)), Closing(bracket));
+        }
+        Ok(Keyboard { editor })
+    }
+
+    /// Waits for a cell; `initial` stands there already.
+    pub fn read(&mut self, prompt: &str, initial: &str) -> Input {
+        if let Some(helper) = self.editor.helper() {
+            helper.submitted.set(false);
+        }
+        match self.editor.readline_with_initial(prompt, (initial, "")) {
+            Ok(cell) => Input::Cell(cell),
+            Err(ReadlineError::Interrupted) => Input::Cleared,
+            // Bytes that are no text, such as of a picture: the line is given up.
+            Err(ReadlineError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Input::Cleared
+            }
+            Err(ReadlineError::Signal(_)) => Input::Cleared,
+            Err(_) => Input::End,
+        }
+    }
+
+    /// Keeps a cell for later.
+    pub fn remember(&mut self, cell: &str) {
+        // What goes wrong is told by `trouble`.
+        let _ = self.editor.add_history_entry(cell.trim_end());
+    }
+
+    /// What is wrong with the history since the last time this was asked.
+    pub fn trouble(&mut self) -> Option<String> {
+        self.editor.history_mut().trouble()
+    }
+}
+
+fn bind(
+    editor: &mut Editor<Assistant, Entries>,
+    event: Event,
+    handler: impl ConditionalEventHandler + 'static,
+) {
+    editor.bind_sequence(event, EventHandler::Conditional(Box::new(handler)));
+}
+
+/// Ends a cell that is complete, and breaks the line of one that is not.
+struct Enter;
+
+impl ConditionalEventHandler for Enter {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext) -> Option<Cmd> {
+        let (text, at) = (ctx.line(), ctx.pos());
+        let in_last_line = !text[at..].contains('\n');
+        if in_last_line && !is_open(text) {
+            return Some(Cmd::AcceptLine);
+        }
+        let indent = " ".repeat(indentation(&text[..at]));
+        Some(Cmd::Insert(1, format!("\n{indent}")))
+    }
+}
+
+/// Indents where nothing stands before the cursor, and completes elsewhere.
+struct Tab;
+
+impl ConditionalEventHandler for Tab {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext) -> Option<Cmd> {
+        let before = &ctx.line()[..ctx.pos()];
+        let line = before.rsplit('\n').next().unwrap_or("");
+        let blank = line.trim().is_empty();
+        blank.then(|| Cmd::Insert(1, " ".repeat(INDENT - line.len() % INDENT)))
+    }
+}
+
+/// A bracket that goes back to where its partner is.
+struct Closing(char);
+
+impl ConditionalEventHandler for Closing {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext) -> Option<Cmd> {
+        let left = outdent(&ctx.line()[..ctx.pos()])?;
+        let line = format!("{}{}", " ".repeat(left), self.0);
+        Some(Cmd::Replace(Movement::BeginningOfLine, Some(line)))
+    }
+}
+
+/// What helps while typing.
+struct Assistant {
+    remote: Rc<Remote>,
+    history: HistoryHinter,
+    /// Whether the cell is drawn for the last time.
+    submitted: Cell<bool>,
+}
+
+impl Helper for Assistant {}
+
+impl Validator for Assistant {
+    fn validate(&self, ctx: &mut ValidationContext) -> Result<ValidationResult> {
+        Ok(if is_open(ctx.input()) {
+            ValidationResult::Incomplete
+        } else {
+            ValidationResult::Valid(None)
+        })
+    }
+}
+
+impl Highlighter for Assistant {
+    fn highlight<'l>(&self, line: &'l str, pos: usize) -> Cow<'l, str> {
+        colors::cell(line, (!self.submitted.get()).then_some(pos))
+    }
+
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
+        Cow::Owned(colors::prompt(prompt))
+    }
+
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        Cow::Owned(colors::faint(hint))
+    }
+
+    fn highlight_char(&self, _: &str, _: usize, kind: CmdKind) -> bool {
+        self.submitted.set(kind == CmdKind::ForcedRefresh);
+        true
+    }
+}
+
+/// The rest of an earlier cell that began alike.
+struct Earlier {
+    whole: String,
+    shown: String,
+}
+
+impl Hint for Earlier {
+    fn display(&self) -> &str {
+        &self.shown
+    }
+
+    fn completion(&self) -> Option<&str> {
+        Some(&self.whole)
+    }
+}
+
+impl Hinter for Assistant {
+    type Hint = Earlier;
+
+    fn hint(&self, line: &str, pos: usize, ctx: &Context<'_>) -> Option<Earlier> {
+        if line.contains('\n') {
+            return None;
+        }
+        let whole = self.history.hint(line, pos, ctx).filter(|rest| !rest.is_empty())?;
+        let shown = match whole.split_once('\n') {
+            Some((first, _)) => format!("{first} …"),
+            None => whole.clone(),
+        };
+        Some(Earlier { whole, shown })
+    }
+}
+
+impl Completer for Assistant {
+    type Candidate = Pair;
+
+    fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> Result<(usize, Vec<Pair>)> {
+        Ok(completion::complete(&self.remote, line, pos))
+    }
+}

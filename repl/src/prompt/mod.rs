@@ -1,0 +1,179 @@
+//! The prompt: reads cells, has them evaluated in one session, shows what they come to.
+
+mod colors;
+mod commands;
+mod completion;
+mod continuation;
+mod editor;
+mod history;
+mod remote;
+mod scan;
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use flambeau_protocol::Done;
+
+use crate::cli::Shared;
+use crate::draw::{self, Screen};
+use crate::environment::{Places, search};
+use crate::extension;
+use crate::problem::{Problem, exit};
+use crate::signal::Interrupts;
+use crate::source::Source;
+
+use commands::Flow;
+use editor::{Input, Keyboard};
+use remote::Remote;
+
+/// Runs `file` where one is given, then shows the prompt until the user leaves; says what the program ends
+/// with.
+///
+/// # Errors
+/// Whatever keeps the session from being begun.
+pub fn prompt(file: Option<&Path>, shared: &Shared) -> Result<u8, Problem> {
+    let broken = |error: std::io::Error| Problem::EngineFailed(error.to_string());
+    let interrupts = Interrupts::watch_session().map_err(broken)?;
+    let file = file.map(Source::read).transpose()?;
+    let script_dir = file.as_ref().map(|source| source.folder.clone());
+    let folder = script_dir.clone().or_else(|| std::env::current_dir().ok());
+    let places =
+        Places { explicit: shared.env.as_deref(), script_dir: folder.as_deref(), sandbox: false };
+    // What is wrong with the environment is told before anything is typed.
+    let environment = search(places).result?;
+    if environment.python.library().is_none() {
+        extension::move_in(&environment)?;
+    }
+    let screen = Arc::new(Screen::new(shared.color));
+    let remote = Remote::start(shared.env.clone(), script_dir, screen.clone(), interrupts);
+    let remote = Rc::new(remote.map_err(broken)?);
+    let keyboard = Keyboard::new(remote.clone(), screen.is_colored());
+    let keyboard = keyboard.map_err(|error| Problem::EngineFailed(error.to_string()))?;
+    let mut prompt =
+        Prompt { remote, screen, shared, cells: Vec::new(), number: 1, initial: String::new() };
+    draw::write(
+        std::io::stdout().lock(),
+        &format!(
+            "Flambeau {} with torch {}; :help shows commands, Ctrl-D leaves\n",
+            env!("CARGO_PKG_VERSION"),
+            environment.torch_version
+        ),
+    );
+    let outcome = prompt.run(file, keyboard);
+    prompt.remote.end();
+    outcome
+}
+
+/// A cell that was evaluated.
+struct Evaluated {
+    number: u64,
+    code: String,
+    succeeded: bool,
+}
+
+/// The state of the prompt: what commands work on.
+struct Prompt<'a> {
+    remote: Rc<Remote>,
+    screen: Arc<Screen>,
+    shared: &'a Shared,
+    cells: Vec<Evaluated>,
+    /// The next cell's.
+    number: u64,
+    /// What stands at the next prompt already.
+    initial: String,
+}
+
+impl Prompt<'_> {
+    fn run(&mut self, file: Option<Source>, mut keyboard: Keyboard) -> Result<u8, Problem> {
+        if let Some(source) = file {
+            self.run_source(source)?;
+        }
+        loop {
+            self.screen.fresh_line();
+            if let Some(trouble) = keyboard.trouble() {
+                self.complain(&trouble);
+            }
+            let initial = std::mem::take(&mut self.initial);
+            let cell = match keyboard.read(&format!("[{}]> ", self.number), &initial) {
+                Input::Cell(cell) if cell.trim().is_empty() => continue,
+                Input::Cell(cell) => cell,
+                Input::Cleared => continue,
+                Input::End => return Ok(exit::OK),
+            };
+            keyboard.remember(&cell);
+            let trimmed = cell.trim();
+            let flow = if let Some(command) = trimmed.strip_prefix(':') {
+                commands::execute(self, command)?
+            } else if let Some(name) = continuation::question(trimmed) {
+                self.document(name);
+                Flow::On
+            } else {
+                self.evaluate(&cell)?;
+                Flow::On
+            };
+            if let Flow::Quit = flow {
+                return Ok(exit::OK);
+            }
+        }
+    }
+
+    /// Evaluates a cell and shows what it comes to.
+    fn evaluate(&mut self, code: &str) -> Result<Done, Problem> {
+        let number = self.number;
+        self.number += 1;
+        let done = self.remote.evaluate(&format!("cell {number}"), code, Some(number))?;
+        self.show(&done);
+        let succeeded = done.error.is_none();
+        self.cells.push(Evaluated { number, code: code.to_owned(), succeeded });
+        Ok(done)
+    }
+
+    /// Evaluates a file in the session.
+    fn run_source(&mut self, source: Source) -> Result<(), Problem> {
+        let name = source.name.clone();
+        match source.text() {
+            Ok(code) => {
+                let done = self.remote.evaluate(&name, &code, None)?;
+                self.show(&Done { result: None, ..done });
+            }
+            Err(error) => self.screen.report(&error),
+        }
+        Ok(())
+    }
+
+    fn show(&self, done: &Done) {
+        self.screen.finish();
+        if let Some(text) = &done.result {
+            self.say(text);
+        }
+        if let Some(error) = &done.error {
+            self.screen.fresh_line();
+            self.screen.report(error);
+        }
+    }
+
+    /// Shows what is known of a name.
+    fn document(&self, name: &str) {
+        let page = self.remote.doc(name);
+        match page.text {
+            Some(text) => self.say(text.trim_end()),
+            None => {
+                let near = page.near;
+                self.complain(&Problem::UnknownName { name: name.to_owned(), near }.to_string());
+            }
+        }
+    }
+
+    /// Prints a line for the user.
+    fn say(&self, text: &str) {
+        self.screen.fresh_line();
+        draw::write(std::io::stdout().lock(), &format!("{text}\n"));
+    }
+
+    /// Prints what went wrong with what the prompt itself should have done.
+    fn complain(&self, text: &str) {
+        self.screen.fresh_line();
+        draw::write(std::io::stderr().lock(), &format!("{text}\n"));
+    }
+}

@@ -1,0 +1,200 @@
+//! The session behind the prompt: starts while the user types, answers one request at a time.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use std::{cell::Cell, thread};
+
+use flambeau_protocol::{Completion, Configure, Done, ErrorReport, Event, Request};
+
+use crate::draw::Screen;
+use crate::engine::Engine;
+use crate::environment::Places;
+use crate::problem::Problem;
+use crate::signal::Interrupts;
+use crate::start::start;
+
+/// How often is looked for Ctrl-C while the engine starts.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long completion waits for an engine that starts or does not answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The engine, once it is there.
+#[derive(Default)]
+struct Slot {
+    engine: Mutex<Option<Result<Arc<Engine>, Problem>>>,
+    changed: Condvar,
+}
+
+/// What documentation there is of a name.
+pub struct Page {
+    pub text: Option<String>,
+    pub near: Option<String>,
+}
+
+/// The session.
+pub struct Remote {
+    slot: Arc<Slot>,
+    interrupts: Interrupts,
+    answers: Receiver<Event>,
+    next: Cell<u64>,
+}
+
+impl Remote {
+    /// Starts the engine on a thread of its own.
+    ///
+    /// # Errors
+    /// What the system says when it has no thread to give.
+    pub fn start(
+        explicit: Option<PathBuf>,
+        script_dir: Option<PathBuf>,
+        screen: Arc<Screen>,
+        interrupts: Interrupts,
+    ) -> std::io::Result<Remote> {
+        let slot = Arc::new(Slot::default());
+        let (answer, answers) = mpsc::channel();
+        thread::Builder::new().name("flambeau start".to_owned()).spawn({
+            let (slot, interrupts) = (slot.clone(), interrupts.clone());
+            move || {
+                let folder = script_dir.clone().or_else(|| std::env::current_dir().ok());
+                let places = Places {
+                    explicit: explicit.as_deref(),
+                    script_dir: folder.as_deref(),
+                    sandbox: false,
+                };
+                let configure = Configure { script_dir, ..Configure::default() };
+                let engine = start(places, configure, on_event(screen, answer)).map(Arc::new);
+                if let Ok(engine) = &engine {
+                    interrupts.forward_to(engine);
+                }
+                *slot.engine.lock().unwrap_or_else(PoisonError::into_inner) = Some(engine);
+                slot.changed.notify_all();
+            }
+        })?;
+        Ok(Remote { slot, interrupts, answers, next: Cell::new(1) })
+    }
+
+    /// Evaluates a cell. Ctrl-C stops it, also while the engine starts.
+    ///
+    /// # Errors
+    /// When there is no engine, or no more.
+    pub fn evaluate(
+        &self,
+        source_name: &str,
+        code: &str,
+        keep: Option<u64>,
+    ) -> Result<Done, Problem> {
+        let id = self.next_id();
+        self.interrupts.forget();
+        let Some(engine) = self.engine(None)? else {
+            let message = "interrupted while the engine started";
+            let error = ErrorReport::without_place(ErrorReport::INTERRUPT, message);
+            return Ok(Done { error: Some(error), ..Done::default() });
+        };
+        let (source_name, code) = (source_name.to_owned(), code.to_owned());
+        engine.send(&Request::Evaluate { id, source_name, code, keep });
+        loop {
+            match self.answers.recv() {
+                Ok(Event::Done(done)) if done.id == id => return Ok(done),
+                Ok(Event::Failed(cause)) => return Err(Problem::EngineFailed(cause)),
+                // Answers that came too late.
+                Ok(_) => {}
+                Err(_) => return Err(Problem::EngineFailed("it is gone".into())),
+            }
+        }
+    }
+
+    /// What may stand at the cursor: where it begins, and the words.
+    pub fn complete(&self, code: &str, cursor: usize) -> (usize, Vec<Completion>) {
+        let code = code.to_owned();
+        let answer = self.ask(
+            |id| Request::Complete { id, code, cursor },
+            |event, id| match event {
+                Event::Completions { id: of, start, items } if of == id => Some((start, items)),
+                _ => None,
+            },
+        );
+        answer.unwrap_or((cursor, Vec::new()))
+    }
+
+    /// The documentation of a name.
+    pub fn doc(&self, name: &str) -> Page {
+        let name = name.to_owned();
+        let answer = self.ask(
+            |id| Request::Doc { id, name },
+            |event, id| match event {
+                Event::Documentation { id: of, text, near } if of == id => {
+                    Some(Page { text, near })
+                }
+                _ => None,
+            },
+        );
+        answer.unwrap_or(Page { text: None, near: None })
+    }
+
+    /// Sends a request that is answered soon; `None` where that did not happen.
+    pub(super) fn ask<T>(
+        &self,
+        request: impl FnOnce(u64) -> Request,
+        answer: impl Fn(Event, u64) -> Option<T>,
+    ) -> Option<T> {
+        let id = self.next_id();
+        let until = Instant::now() + PATIENCE;
+        let engine = self.engine(Some(until)).ok().flatten()?;
+        if !engine.send(&request(id)) {
+            return None;
+        }
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let event = self.answers.recv_timeout(left).ok()?;
+            if let Some(found) = answer(event, id) {
+                return Some(found);
+            }
+        }
+    }
+
+    fn next_id(&self) -> u64 {
+        self.next.replace(self.next.get() + 1)
+    }
+
+    /// The engine, once it is there; `None` after Ctrl-C or when the time is up.
+    fn engine(&self, until: Option<Instant>) -> Result<Option<Arc<Engine>>, Problem> {
+        let mut slot = self.slot.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match slot.as_ref() {
+                Some(Ok(engine)) => return Ok(Some(engine.clone())),
+                // Told at the next evaluation.
+                Some(Err(_)) if until.is_some() => return Ok(None),
+                _ => {}
+            }
+            // The program ends with it.
+            if let Some(Err(problem)) = slot.take_if(|engine| engine.is_err()) {
+                return Err(problem);
+            }
+            let late = until.is_some_and(|until| Instant::now() >= until);
+            if late || self.interrupts.was_asked() {
+                return Ok(None);
+            }
+            let waited = self.slot.changed.wait_timeout(slot, LOOK);
+            slot = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Ends the session, so that what it left open is written out. An engine that still starts is left behind.
+    pub fn end(&self) {
+        self.interrupts.finished();
+        drop(self.slot.engine.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+/// Draws what is to be seen and hands on what was asked for.
+fn on_event(screen: Arc<Screen>, answer: Sender<Event>) -> impl Fn(Event) + Send + Sync {
+    move |event| match event {
+        Event::Stdout(_) | Event::Stderr(_) | Event::Progress(_) | Event::Display(_) => {
+            screen.draw(event);
+        }
+        // Nobody listens any more at the end.
+        event => drop(answer.send(event)),
+    }
+}

@@ -1,0 +1,131 @@
+//! What a prompt or a notebook asks of a session besides evaluating: earlier values, variables on one line
+//! each, completion, a fresh start.
+
+use rhai::{Array, Dynamic, FnPtr};
+
+use super::Session;
+use crate::script::complete::{self, Completion, Names};
+use crate::script::dispatch::type_of;
+use crate::script::sugar::{LAST, LAST_BUT_ONE};
+use crate::script::{convert, doc};
+use crate::torch::{Tensor, numel};
+
+/// The values of the cells, by number.
+const OUT: &str = "Out";
+
+/// How many characters of a value are shown of it.
+const DETAIL: usize = 60;
+
+/// A variable, described on one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// The type, as scripts see it.
+    pub kind: String,
+    /// Dtype, shape and device of a tensor, the length of a list, the beginning of another value.
+    pub detail: String,
+    /// The bytes that a tensor's elements take.
+    pub bytes: Option<u64>,
+}
+
+impl Session {
+    /// Keeps the value of cell `number` as `Out[number]` and `_`; what was `_` becomes `__`. Nothing is kept of `()`.
+    pub fn keep(&mut self, number: usize, value: &Dynamic) {
+        if value.is_unit() {
+            return;
+        }
+        let before = self.get(LAST).unwrap_or_default();
+        let mut cells = self.get(OUT).and_then(|out| out.try_cast::<Array>()).unwrap_or_default();
+        if cells.len() <= number {
+            cells.resize(number + 1, Dynamic::UNIT);
+        }
+        cells[number] = value.clone();
+        for (name, value) in
+            [(LAST_BUT_ONE, before), (LAST, value.clone()), (OUT, Dynamic::from_array(cells))]
+        {
+            // These names are words.
+            let _ = self.set(name, value);
+        }
+    }
+
+    /// The user's variables, oldest first.
+    pub fn describe(&self) -> Vec<Variable> {
+        let variables = self.variables().into_iter();
+        let variables = variables.filter(|(name, _)| !is_kept(name));
+        variables.map(|(name, value)| self.describe_value(name, &value)).collect()
+    }
+
+    fn describe_value(&self, name: String, value: &Dynamic) -> Variable {
+        if let Some(tensor) = value.read_lock::<Tensor>() {
+            let bytes = numel(&tensor.tch()) * tensor.dtype().itemsize();
+            let (kind, detail) = ("Tensor".to_owned(), tensor.describe());
+            return Variable { name, kind, detail, bytes: Some(bytes as u64) };
+        }
+        let kind = convert::type_name(value);
+        let detail = if let Some(items) = value.read_lock::<Array>() {
+            format!("{} items", items.len())
+        } else if value.is_map() {
+            let keys = value.read_lock::<rhai::Map>().map(|map| map.len()).unwrap_or_default();
+            format!("{keys} keys")
+        } else if value.is::<FnPtr>() {
+            String::new()
+        } else {
+            // Text for people, such as of a module, may have many lines.
+            let text = self.display(value);
+            let mut lines = text.lines();
+            let line = lines.next().unwrap_or("");
+            match line.char_indices().nth(DETAIL) {
+                Some((at, _)) => format!("{}…", &line[..at]),
+                None if lines.next().is_some() => format!("{line}…"),
+                None => line.to_owned(),
+            }
+        };
+        Variable { name, kind, detail, bytes: None }
+    }
+
+    /// Where the word at the cursor begins, in bytes, and what may stand there, best first. No code of a script
+    /// runs for it; Python's `dir()` of an object may.
+    pub fn complete(&self, code: &str, cursor: usize) -> (usize, Vec<Completion>) {
+        let mut variables = self.variables();
+        variables.retain(|(name, _)| name == OUT || !is_kept(name));
+        self.home.enter(|_, state| {
+            complete::complete(&Names { state, variables: &variables }, code, cursor)
+        })
+    }
+
+    /// Takes all variables and functions of scripts out of the session.
+    pub fn reset(&mut self) {
+        self.scope.clear();
+        self.state.globals.borrow_mut().clear();
+        self.state.forget_functions();
+        self.earlier = Default::default();
+        self.modules.clear();
+        let again = || super::new_engine(&self.state, &self.imports);
+        self.home.change_engine(again, |engine| *engine = again());
+    }
+
+    /// The documentation of a variable, or of a method by way of one: `x.sum`.
+    pub(super) fn doc_of_variable(&self, name: &str) -> Option<String> {
+        let (first, rest) = match name.trim().split_once('.') {
+            Some((first, rest)) => (first, Some(rest)),
+            None => (name.trim(), None),
+        };
+        let value = self.get(first)?;
+        match rest {
+            Some(rest) => {
+                let of = type_of(&value, &self.state);
+                doc::doc(&self.state, &format!("{of}.{rest}"))
+            }
+            None => {
+                let kind = convert::type_name(&value);
+                Some(format!("{first}: {kind}\n\n{}\n", self.display(&value)))
+            }
+        }
+    }
+}
+
+/// Whether a variable is one that the session keeps by itself.
+fn is_kept(name: &str) -> bool {
+    [LAST, LAST_BUT_ONE, OUT].contains(&name)
+}

@@ -1,0 +1,208 @@
+//! The real program in a terminal: keys go in, and what the screen shows comes out.
+
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+use crate::{program, repository};
+
+/// A watchdog, not a measure: the machine may be busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How many lines that have left the screen are kept.
+const SCROLLBACK: usize = 2000;
+
+/// What the program has written so far.
+struct Shown {
+    screen: vt100::Parser,
+    /// The bytes themselves.
+    raw: Vec<u8>,
+    ended: bool,
+}
+
+/// The program in a terminal of 24 lines and 100 columns.
+pub struct Terminal {
+    shown: Arc<(Mutex<Shown>, Condvar)>,
+    keys: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    _master: Box<dyn MasterPty + Send>,
+}
+
+/// How the program is started.
+pub struct Start {
+    command: CommandBuilder,
+    columns: u16,
+}
+
+impl Start {
+    /// With these arguments and with `home` as the home directory.
+    pub fn new(arguments: &[&str], home: &std::path::Path) -> Start {
+        let mut command = CommandBuilder::new(program());
+        command.args(arguments);
+        command.cwd(repository());
+        for name in ["VIRTUAL_ENV", "NO_COLOR", "LD_LIBRARY_PATH", "RUST_BACKTRACE"] {
+            command.env_remove(name);
+        }
+        command.env_remove("XDG_STATE_HOME");
+        command.env("HOME", home);
+        command.env("TERM", "xterm-256color");
+        Start { command, columns: 100 }
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Start {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Takes an environment variable away.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Start {
+        self.command.env_remove(name);
+        self
+    }
+
+    /// Makes the terminal so wide.
+    #[must_use]
+    pub fn wide(mut self, columns: u16) -> Start {
+        self.columns = columns;
+        self
+    }
+
+    /// Starts the program.
+    ///
+    /// # Panics
+    /// When there is no terminal to be had.
+    pub fn start(self) -> Terminal {
+        let size = PtySize { rows: 24, cols: self.columns, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).expect("a terminal");
+        let child = pair.slave.spawn_command(self.command).expect("the program starts");
+        let some = |count| NonZero::new(count).expect("a terminal has lines and columns");
+        let screen = vt100::Parser::new(some(size.rows), some(size.cols), SCROLLBACK);
+        let shown = Shown { screen, raw: Vec::new(), ended: false };
+        let shown = Arc::new((Mutex::new(shown), Condvar::new()));
+        let mut output = pair.master.try_clone_reader().expect("a terminal");
+        let keys = pair.master.take_writer().expect("a terminal");
+        std::thread::spawn({
+            let shown = shown.clone();
+            move || {
+                let mut buffer = [0; 4096];
+                loop {
+                    // The end of a terminal is an error of reading.
+                    let count = output.read(&mut buffer).unwrap_or(0);
+                    let mut now = shown.0.lock().expect("no panic while it is held");
+                    now.screen.process(&buffer[..count]);
+                    now.raw.extend_from_slice(&buffer[..count]);
+                    now.ended = count == 0;
+                    shown.1.notify_all();
+                    if count == 0 {
+                        break;
+                    }
+                }
+            }
+        });
+        Terminal { shown, keys, child, _master: pair.master }
+    }
+}
+
+impl Terminal {
+    /// Presses keys.
+    ///
+    /// # Panics
+    /// When the terminal is gone.
+    pub fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).expect("a terminal");
+        self.keys.flush().expect("a terminal");
+    }
+
+    /// Pastes a text as terminals do that tell of it.
+    pub fn paste(&mut self, text: &str) {
+        self.press(&format!("\x1b[200~{}\x1b[201~", text.replace('\n', "\r")));
+    }
+
+    /// What is on the screen now.
+    ///
+    /// # Panics
+    /// When the reader has panicked.
+    pub fn screen(&self) -> String {
+        self.shown.0.lock().expect("no panic while it is held").screen.screen().contents()
+    }
+
+    /// Everything that was written, with its escape sequences.
+    ///
+    /// # Panics
+    /// When the reader has panicked.
+    pub fn raw(&self) -> String {
+        let shown = self.shown.0.lock().expect("no panic while it is held");
+        String::from_utf8_lossy(&shown.raw).into_owned()
+    }
+
+    /// Waits until the screen is as wanted.
+    ///
+    /// # Panics
+    /// When it does not come to that.
+    pub fn wait(&self, what: &str, is_so: impl Fn(&str) -> bool) {
+        let begin = Instant::now();
+        let mut shown = self.shown.0.lock().expect("no panic while it is held");
+        loop {
+            let now = shown.screen.screen().contents();
+            if is_so(&now) {
+                return;
+            }
+            let left = PATIENCE.saturating_sub(begin.elapsed());
+            if shown.ended || left.is_zero() {
+                drop(shown);
+                panic!("no {what} on the screen:\n{now}");
+            }
+            shown = self.shown.1.wait_timeout(shown, left).expect("no panic while it is held").0;
+        }
+    }
+
+    /// Waits until the screen shows this text.
+    pub fn see(&self, text: &str) {
+        self.wait(text, |screen| screen.contains(text));
+    }
+
+    /// Waits for the prompt of this cell, with nothing typed behind it.
+    pub fn see_prompt(&self, number: usize) {
+        let prompt = format!("[{number}]>");
+        self.wait(&prompt, |screen| {
+            screen.trim_end().lines().last().is_some_and(|line| line.trim_end() == prompt)
+        });
+    }
+
+    /// Evaluates a cell and waits for the next prompt.
+    pub fn enter(&mut self, cell: &str, next: usize) {
+        self.press(&format!("{cell}\r"));
+        self.see_prompt(next);
+    }
+
+    /// Waits for the program's end and gives its exit code.
+    ///
+    /// # Panics
+    /// When it goes on for too long.
+    pub fn end(&mut self) -> u32 {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.exit_code();
+            }
+            if begin.elapsed() > PATIENCE {
+                self.child.kill().expect("a child");
+                panic!("still running, with on the screen:\n{}", self.screen());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // Has ended already, where the test came to its end.
+        let _ = self.child.kill();
+    }
+}
