@@ -72,9 +72,12 @@ impl Chart {
                     for &(x0, x1, y) in bars {
                         xs.include(x0);
                         xs.include(x1);
-                        ys.include(y);
+                        // A logarithmic axis has no zero, and no bar of that height.
                         if !self.log_y {
+                            ys.include(y);
                             ys.include(0.0);
+                        } else if y > 0.0 {
+                            ys.include(y);
                         }
                     }
                 }
@@ -87,6 +90,10 @@ impl Chart {
         };
         let x = xs.padded(self.log_x, if bars { 0.0 } else { 0.02 }).ok_or_else(nothing)?;
         let mut y = ys.padded(self.log_y, 0.06).ok_or_else(nothing)?;
+        if bars && self.log_y {
+            // The lowest bar is seen to stand on something.
+            y.0 /= 2.0;
+        }
         if bars && !self.log_y {
             // Bars stand on the axis.
             y.0 = y.0.max(0.0);
@@ -182,8 +189,11 @@ impl Chart {
                 Marks::Bars(bars) => {
                     let several = self.series.len() > 1;
                     let style = color.mix(if several { 0.55 } else { 0.85 }).filled();
-                    // A logarithmic axis has no zero to stand on.
-                    let base = if self.log_y { f64::MIN_POSITIVE } else { 0.0 };
+                    // A logarithmic axis has no zero to stand on: there bars begin where it does.
+                    let base = match self.ranges() {
+                        Ok((_, (low, _))) if self.log_y => low,
+                        _ => 0.0,
+                    };
                     let bars = bars.iter().filter(|(.., y)| *y > 0.0);
                     chart.draw_series(bars.map(move |&(x0, x1, y)| {
                         let mut bar = Rectangle::new([(x0, base), (x1, y)], style);

@@ -28,6 +28,7 @@ fn a_chart_is_written_and_shown() {
         plot.line([5], dir + "one.svg");
         plot.line(torch.ones([3]), dir + "flat.svg");
         plot.scatter(x, x.sin(), dir + "points.svg", labels: (x * 2).long() % 3);
+        plot.hist([1, 1, 5], dir + "empty-bins.svg", log_y: true);
         plot.hist(#{a: x.sin(), b: x.cos()}, dir + "hist.svg", bins: 10, density: true, log_y: true);
         plot.hist([1, 1, 1], dir + "same.svg");
         plot.image(torch.rand([8, 8]), dir + "noise.png");

@@ -211,6 +211,18 @@ fn other(namespace: &str, name: &str) -> &'static [Need] {
         ("_quantized" | "quantized", _) if name.starts_with("linear_prepack") => {
             &[Dims("W", 2, 2), Elements("W")]
         }
+        // With steps that go the wrong way its search does not end.
+        ("quantized", "embedding_bag_2bit_prepack" | "embedding_bag_4bit_prepack") => {
+            &[Positive("nbins")]
+        }
+        ("quantized", "make_quantized_cell_params") => &[
+            Dims("w_ih", 2, 2),
+            Elements("w_ih"),
+            Dims("w_hh", 2, 2),
+            Elements("w_hh"),
+            Dims("b_ih", 1, 1),
+            Dims("b_hh", 1, 1),
+        ],
         ("_quantized", "wrapped_fbgemm_pack_gemm_matrix_fp16") => &[Dims("W", 2, 2), Elements("W")],
         ("mkl", "_mkl_reorder_linear_weight") => {
             &[Dims("X", 2, 2), Elements("X"), Plain("X"), Positive("batch_size")]
