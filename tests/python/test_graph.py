@@ -1,10 +1,9 @@
 """One graph with several authors: a script, a Python module, functions of autograd and hooks of both languages."""
 
-import threading
-
 import flambeau
 import pytest
 import torch
+from threads import in_threads
 from torch.autograd import gradcheck, gradgradcheck
 from torch.utils.checkpoint import checkpoint
 
@@ -140,24 +139,11 @@ def test_anomaly_mode_names_the_function_that_made_a_nan(authors):
 
 
 def test_several_threads_at_once(authors):
-    failures = []
-
     def work(seed):
-        try:
-            x = authors.input(seed)
-            for _ in range(20):
-                for ours, theirs in zip(
-                    authors.gradients(authors.mixed, x), authors.gradients(authors.pure, x)
-                ):
-                    torch.testing.assert_close(ours, theirs)
-            assert gradcheck(authors.mixed, x)
-        except BaseException as error:
-            failures.append(error)
+        x = authors.input(seed)
+        for _ in range(20):
+            for ours, theirs in zip(authors.gradients(authors.mixed, x), authors.gradients(authors.pure, x)):
+                torch.testing.assert_close(ours, theirs)
+        assert gradcheck(authors.mixed, x)
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
+    in_threads(*[lambda seed=seed: work(seed) for seed in range(4)])

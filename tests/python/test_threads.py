@@ -8,27 +8,9 @@ import time
 import flambeau
 import pytest
 import torch
+from threads import in_threads
 
 SECONDS = float(os.environ.get("FLAMBEAU_STRESS_SECONDS", "60"))
-
-
-def in_threads(*jobs):
-    """Runs each job in a thread of its own; the first exception is raised."""
-    failures = []
-
-    def guarded(job):
-        try:
-            job()
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(job,)) for job in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
 
 
 def test_one_runtime_serves_several_threads(rt):
