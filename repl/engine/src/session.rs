@@ -50,7 +50,7 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
             Request::Reset { id } => {
                 let mut done = Done { id, ..Done::default() };
                 if let Err(panic) = catch(|| session.reset()) {
-                    done.error = Some(fault(&panic.to_string()));
+                    done.error = Some(fault(&panic));
                 }
                 sink.emit(&Event::Done(done));
             }
@@ -113,7 +113,7 @@ fn evaluate(
         Err(report) => done.error = Some(convert::report(&report)),
     });
     if let Err(panic) = outcome {
-        done.error = Some(fault(&panic.to_string()));
+        done.error = Some(fault(&panic));
     }
     done.seconds = begin.elapsed().as_secs_f64();
     done

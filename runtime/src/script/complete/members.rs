@@ -105,7 +105,7 @@ fn of_value(value: &Dynamic, word: &str, names: &Names<'_>) -> Vec<Completion> {
     if object.is_some_and(|object| object.own_names) {
         return found;
     }
-    let keys = keys(&Meaning::Value(value.clone()), names);
+    let keys = keys(&Meaning::Value(value.clone()));
     found
         .extend(matching(word, keys, |key| &key.text).into_iter().filter(|key| is_word(&key.text)));
     let id = object.is_none().then(|| value.type_id());
@@ -118,7 +118,7 @@ fn of_value(value: &Dynamic, word: &str, names: &Names<'_>) -> Vec<Completion> {
 }
 
 /// The keys of a map, the names of results.
-pub(super) fn keys(of: &Meaning, _: &Names<'_>) -> Vec<Completion> {
+pub(super) fn keys(of: &Meaning) -> Vec<Completion> {
     let Meaning::Value(value) = of else { return Vec::new() };
     let typed = |value: &Dynamic| Some(crate::script::convert::type_name(value));
     if let Some(map) = value.read_lock::<Map>() {

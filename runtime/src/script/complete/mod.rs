@@ -82,7 +82,7 @@ pub(crate) fn complete(names: &Names<'_>, code: &str, at: usize) -> (usize, Vec<
         Place::Nothing => (at, Vec::new()),
         Place::Text(indexed) => {
             let of = indexed.as_ref().and_then(|of| resolve::meaning(of, names));
-            let keys = of.map(|of| members::keys(&of, names)).unwrap_or_default();
+            let keys = of.map(|of| members::keys(&of)).unwrap_or_default();
             if keys.is_empty() {
                 return files::files(names.state, word, cursor.start);
             }
