@@ -9,6 +9,7 @@
 
 #![deny(unsafe_code)]
 
+mod cells;
 mod cli;
 mod doc;
 mod draw;

@@ -3,8 +3,10 @@
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
-use flambeau_protocol::{Configure, Done, ErrorReport, Event, Request};
-use flambeau_runtime::script::{Options, Session};
+use flambeau_protocol::{Configure, Done, ErrorReport, Event, Language, Request};
+use flambeau_python::Cells;
+use flambeau_runtime::script::{Options, Report, Session};
+use rhai::Dynamic;
 
 use crate::convert;
 use crate::handle::{Shared, Sink};
@@ -18,26 +20,59 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
             return sink.emit(&Event::Failed(format!("the session cannot start: {panic}")));
         }
     };
+    let mut python = Cells::default();
     shared.ready(session.interrupt_handle());
     sink.emit(&Event::Ready);
     while let Ok(request) = inbox.recv() {
         match request {
-            Request::Evaluate { id, source_name, code, keep } => {
-                let done = evaluate(&mut session, shared, id, &source_name, &code, keep);
+            Request::Evaluate { id, source_name, code, keep, language } => {
+                let number = keep.and_then(|number| usize::try_from(number).ok());
+                let done = evaluate(id, shared, || {
+                    if let Some(number) = number {
+                        session.keep_input(number, code.trim_start_matches('\n'));
+                    }
+                    let value = match language {
+                        Language::Rhai => in_rhai(&mut session, &source_name, &code)?,
+                        Language::Python => {
+                            let outcome = python.evaluate(&mut session, &source_name, &code)?;
+                            outcome.map(|outcome| (outcome.value, outcome.text))
+                        }
+                    };
+                    Ok(value.map(|(value, text)| {
+                        if let Some(number) = number {
+                            session.keep(number, &value);
+                        }
+                        text
+                    }))
+                });
                 shared.ended();
                 sink.emit(&Event::Done(done));
             }
-            Request::Doc { id, name } => {
-                let (text, near) = match catch(|| session.doc(&name)) {
-                    Ok(Ok(text)) => (Some(text), None),
-                    Ok(Err(near)) => (None, near),
-                    Err(_) => (None, None),
+            // A panic leaves nothing to tell or to offer; the answer is due all the same.
+            Request::Doc { id, name, language } => {
+                let found = catch(|| match whose(&session, &name, language) {
+                    Language::Rhai => session.doc(&name),
+                    Language::Python => python.document(&mut session, &name).ok_or(None),
+                });
+                let (text, near) = match found.unwrap_or(Err(None)) {
+                    Ok(text) => (Some(text), None),
+                    Err(near) => (None, near),
                 };
                 sink.emit(&Event::Documentation { id, text, near });
             }
-            // A panic leaves nothing to offer; the answer is due all the same.
-            Request::Complete { id, code, cursor } => {
-                let found = catch(|| session.complete(&code, cursor));
+            Request::Source { id, name, language } => {
+                let text = catch(|| match whose(&session, &name, language) {
+                    Language::Rhai => session.source(&name),
+                    Language::Python => python.source(&mut session, &name),
+                });
+                let text = text.unwrap_or_default();
+                sink.emit(&Event::Documentation { id, text, near: None });
+            }
+            Request::Complete { id, code, cursor, language } => {
+                let found = catch(|| match language {
+                    Language::Rhai => session.complete(&code, cursor),
+                    Language::Python => python.complete(&mut session, &code, cursor),
+                });
                 let (start, items) = found.unwrap_or((cursor, Vec::new()));
                 let items = items.into_iter().map(convert::completion).collect();
                 sink.emit(&Event::Completions { id, start, items });
@@ -49,7 +84,8 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
             }
             Request::Reset { id } => {
                 let mut done = Done { id, ..Done::default() };
-                if let Err(panic) = catch(|| session.reset()) {
+                // What Python's destructors raise is Python's.
+                if let Err(panic) = catch(|| (session.reset(), python.reset(&mut session))) {
                     done.error = Some(fault(&panic));
                 }
                 sink.emit(&Event::Done(done));
@@ -86,14 +122,29 @@ fn options(configure: Configure, sink: Sink) -> Options {
     }
 }
 
-/// Evaluates one cell; whatever happens is in the answer.
-fn evaluate(
+/// Who knows more of a name: what a script's variable holds may be an object of Python.
+fn whose(session: &Session, name: &str, language: Language) -> Language {
+    let first = name.trim().split('.').next().unwrap_or("");
+    let object = session.get(first).is_some_and(|value| value.is::<flambeau_python::PyObject>());
+    if object { Language::Python } else { language }
+}
+
+/// The value of a script's cell and the text of it; nothing for `()`.
+fn in_rhai(
     session: &mut Session,
-    shared: &Shared,
-    id: u64,
     name: &str,
     code: &str,
-    keep: Option<u64>,
+) -> Result<Option<(Dynamic, String)>, Box<Report>> {
+    let value = session.evaluate(name, code)?;
+    let text = (!value.is_unit()).then(|| session.display(&value));
+    Ok(text.map(|text| (value, text)))
+}
+
+/// Runs an evaluation; whatever happens is in the answer.
+fn evaluate(
+    id: u64,
+    shared: &Shared,
+    run: impl FnOnce() -> Result<Option<String>, Box<Report>>,
 ) -> Done {
     let begin = Instant::now();
     let mut done = Done { id, ..Done::default() };
@@ -102,18 +153,10 @@ fn evaluate(
         done.error = Some(ErrorReport::without_place(ErrorReport::INTERRUPT, message));
         return done;
     }
-    let outcome = catch(|| match session.evaluate(name, code) {
-        Ok(value) if value.is_unit() => {}
-        Ok(value) => {
-            done.result = Some(session.display(&value));
-            if let Some(number) = keep.and_then(|number| usize::try_from(number).ok()) {
-                session.keep(number, &value);
-            }
-        }
-        Err(report) => done.error = Some(convert::report(&report)),
-    });
-    if let Err(panic) = outcome {
-        done.error = Some(fault(&panic));
+    match catch(run) {
+        Ok(Ok(text)) => done.result = text,
+        Ok(Err(report)) => done.error = Some(convert::report(&report)),
+        Err(panic) => done.error = Some(fault(&panic)),
     }
     done.seconds = begin.elapsed().as_secs_f64();
     done

@@ -4,6 +4,17 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+/// What a cell is written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Language {
+    /// The language of scripts.
+    #[default]
+    Rhai,
+    /// Python, with the session's variables by their names.
+    Python,
+}
+
 /// One message to the engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "request")]
@@ -24,6 +35,9 @@ pub enum Request {
         code: String,
         /// Keeps the value as `Out[keep]` and `_`, for the cells of a prompt or a notebook.
         keep: Option<u64>,
+        /// What the code is written in.
+        #[serde(default)]
+        language: Language,
     },
     /// Asks for the session's variables. Answered by [`Event::Variables`].
     ///
@@ -48,6 +62,22 @@ pub enum Request {
         id: u64,
         /// Such as `torch.linalg.svd` or `nn.Linear`.
         name: String,
+        /// Whose names are meant.
+        #[serde(default)]
+        language: Language,
+    },
+    /// Asks how something is defined: the text of a script's function, of an object of Python, the schemas of an
+    /// operator. Answered by [`Event::Documentation`].
+    ///
+    /// [`Event::Documentation`]: crate::Event::Documentation
+    Source {
+        /// Comes back in the answer.
+        id: u64,
+        /// The name.
+        name: String,
+        /// Whose names are meant.
+        #[serde(default)]
+        language: Language,
     },
     /// Asks what may follow the text before the cursor. Answered by [`Event::Completions`].
     ///
@@ -59,6 +89,9 @@ pub enum Request {
         code: String,
         /// Where the cursor is in `code`, in bytes.
         cursor: usize,
+        /// What the code is written in.
+        #[serde(default)]
+        language: Language,
     },
     /// Stops what runs and what waits, as Ctrl-C does. In one process `flambeau_engine_interrupt` does
     /// the same at once; this is for transports that only carry messages.

@@ -1,7 +1,7 @@
 //! The messages as they stand on the wire: a change here is a change of `ABI`.
 
 use flambeau_protocol::{
-    Configure, Done, ErrorReport, Event, Limits, Permissions, Progress, Request,
+    Configure, Done, ErrorReport, Event, Language, Limits, Permissions, Progress, Request,
 };
 
 /// Asserts that `value` is written as `json` and read back from it.
@@ -21,16 +21,24 @@ fn requests_are_tagged_by_name() {
             source_name: "a.rhai".into(),
             code: "1 + 1".into(),
             keep: None,
+            language: Language::Python,
         },
-        r#"{"request":"evaluate","id":7,"source_name":"a.rhai","code":"1 + 1","keep":null}"#,
+        concat!(
+            r#"{"request":"evaluate","id":7,"source_name":"a.rhai","code":"1 + 1","keep":null,"#,
+            r#""language":"python"}"#
+        ),
     );
     check(
-        &Request::Doc { id: 1, name: "torch.add".into() },
-        r#"{"request":"doc","id":1,"name":"torch.add"}"#,
+        &Request::Doc { id: 1, name: "torch.add".into(), language: Language::Rhai },
+        r#"{"request":"doc","id":1,"name":"torch.add","language":"rhai"}"#,
     );
     check(
-        &Request::Complete { id: 2, code: "torch.".into(), cursor: 6 },
-        r#"{"request":"complete","id":2,"code":"torch.","cursor":6}"#,
+        &Request::Source { id: 1, name: "f".into(), language: Language::Rhai },
+        r#"{"request":"source","id":1,"name":"f","language":"rhai"}"#,
+    );
+    check(
+        &Request::Complete { id: 2, code: "torch.".into(), cursor: 6, language: Language::Rhai },
+        r#"{"request":"complete","id":2,"code":"torch.","cursor":6,"language":"rhai"}"#,
     );
     check(&Request::Variables { id: 3 }, r#"{"request":"variables","id":3}"#);
     check(&Request::Reset { id: 4 }, r#"{"request":"reset","id":4}"#);

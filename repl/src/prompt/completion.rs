@@ -3,6 +3,7 @@
 use rustyline::completion::Pair;
 
 use super::commands;
+use super::mode::Mode;
 use super::remote::Remote;
 
 /// Up to so many words are shown with what they are.
@@ -11,7 +12,7 @@ const DESCRIBED: usize = 24;
 const DETAIL: usize = 60;
 
 /// Where the word at the cursor begins, and what may stand there.
-pub fn complete(remote: &Remote, line: &str, cursor: usize) -> (usize, Vec<Pair>) {
+pub fn complete(remote: &Remote, mode: &Mode, line: &str, cursor: usize) -> (usize, Vec<Pair>) {
     let before = &line[..cursor];
     if let Some(word) = before.strip_prefix(':')
         && !word.contains(char::is_whitespace)
@@ -23,7 +24,11 @@ pub fn complete(remote: &Remote, line: &str, cursor: usize) -> (usize, Vec<Pair>
         });
         return (1, pairs.collect());
     }
-    let (start, items) = remote.complete(line, cursor);
+    let span = mode.span_at(line, cursor);
+    let part = &line[span.range.clone()];
+    let Some(at) = cursor.checked_sub(span.range.start) else { return (cursor, Vec::new()) };
+    let (start, items) = remote.complete(part, at, span.language);
+    let start = start + span.range.start;
     let described = items.len() <= DESCRIBED;
     let pairs = items.into_iter().map(|item| {
         let display = match &item.detail {

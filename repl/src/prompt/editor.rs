@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
 
+use flambeau_protocol::Language;
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::highlight::{CmdKind, Highlighter};
@@ -19,6 +20,7 @@ use super::colors;
 use super::completion;
 use super::continuation::{INDENT, indentation, is_open, outdent};
 use super::history::Entries;
+use super::mode::Mode;
 use super::remote::Remote;
 
 /// How many entries of the history are kept.
@@ -44,7 +46,7 @@ impl Keyboard {
     ///
     /// # Errors
     /// What the terminal refuses.
-    pub fn new(remote: Rc<Remote>, colored: bool) -> Result<Keyboard> {
+    pub fn new(remote: Rc<Remote>, mode: &Mode, colored: bool) -> Result<Keyboard> {
         let color = if colored { ColorMode::Forced } else { ColorMode::Disabled };
         let config = Config::builder()
             .max_history_size(HISTORY)?
@@ -56,14 +58,16 @@ impl Keyboard {
         let mut editor = Editor::with_history(config.clone(), Entries::open(&config)?)?;
         editor.set_helper(Some(Assistant {
             remote,
+            mode: mode.clone(),
             history: HistoryHinter::new(),
             submitted: Cell::new(false),
         }));
         let key = |code| Event::from(KeyEvent(code, Modifiers::NONE));
-        bind(&mut editor, key(KeyCode::Enter), Enter);
+        bind(&mut editor, key(KeyCode::Enter), Enter(mode.clone()));
         bind(&mut editor, key(KeyCode::Tab), Tab);
+        bind(&mut editor, key(KeyCode::Backspace), Backspace(mode.clone()));
         for bracket in [')', ']', '}'] {
-            bind(&mut editor, key(KeyCode::Char(bracket)), Closing(bracket));
+            bind(&mut editor, key(KeyCode::Char(bracket)), Closing(bracket, mode.clone()));
         }
         Ok(Keyboard { editor })
     }
@@ -106,16 +110,18 @@ fn bind(
 }
 
 /// Ends a cell that is complete, and breaks the line of one that is not.
-struct Enter;
+struct Enter(Mode);
 
 impl ConditionalEventHandler for Enter {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext) -> Option<Cmd> {
         let (text, at) = (ctx.line(), ctx.pos());
         let in_last_line = !text[at..].contains('\n');
-        if in_last_line && !is_open(text) {
+        if in_last_line && !is_open(text, &self.0.span_at(text, text.len())) {
             return Some(Cmd::AcceptLine);
         }
-        let indent = " ".repeat(indentation(&text[..at]));
+        let span = self.0.span_at(text, at);
+        let before = text.get(span.range.start..at).unwrap_or("");
+        let indent = " ".repeat(indentation(before, span.language));
         Some(Cmd::Insert(1, format!("\n{indent}")))
     }
 }
@@ -133,19 +139,40 @@ impl ConditionalEventHandler for Tab {
 }
 
 /// A bracket that goes back to where its partner is.
-struct Closing(char);
+struct Closing(char, Mode);
 
 impl ConditionalEventHandler for Closing {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext) -> Option<Cmd> {
+        // In Python the depth of a line says more than its brackets.
+        if self.1.span_at(ctx.line(), ctx.pos()).language == Language::Python {
+            return None;
+        }
         let left = outdent(&ctx.line()[..ctx.pos()])?;
         let line = format!("{}{}", " ".repeat(left), self.0);
         Some(Cmd::Replace(Movement::BeginningOfLine, Some(line)))
     }
 }
 
+/// Takes a whole level of indentation away in Python.
+struct Backspace(Mode);
+
+impl ConditionalEventHandler for Backspace {
+    fn handle(&self, _: &Event, count: RepeatCount, _: bool, ctx: &EventContext) -> Option<Cmd> {
+        let before = &ctx.line()[..ctx.pos()];
+        let (_, line) = before.rsplit_once('\n')?;
+        let in_python = self.0.span_at(ctx.line(), ctx.pos()).language == Language::Python;
+        let blank = !line.is_empty() && line.bytes().all(|byte| byte == b' ');
+        (in_python && blank && count == 1).then(|| {
+            let left = (line.len() - 1) / INDENT * INDENT;
+            Cmd::Replace(Movement::BeginningOfLine, Some(" ".repeat(left)))
+        })
+    }
+}
+
 /// What helps while typing.
 struct Assistant {
     remote: Rc<Remote>,
+    mode: Mode,
     history: HistoryHinter,
     /// Whether the cell is drawn for the last time.
     submitted: Cell<bool>,
@@ -155,7 +182,8 @@ impl Helper for Assistant {}
 
 impl Validator for Assistant {
     fn validate(&self, ctx: &mut ValidationContext) -> Result<ValidationResult> {
-        Ok(if is_open(ctx.input()) {
+        let cell = ctx.input();
+        Ok(if is_open(cell, &self.mode.span_at(cell, cell.len())) {
             ValidationResult::Incomplete
         } else {
             ValidationResult::Valid(None)
@@ -165,7 +193,8 @@ impl Validator for Assistant {
 
 impl Highlighter for Assistant {
     fn highlight<'l>(&self, line: &'l str, pos: usize) -> Cow<'l, str> {
-        colors::cell(line, (!self.submitted.get()).then_some(pos))
+        let cursor = (!self.submitted.get()).then_some(pos);
+        colors::cell(line, cursor, self.mode.language())
     }
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
@@ -218,6 +247,6 @@ impl Completer for Assistant {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> Result<(usize, Vec<Pair>)> {
-        Ok(completion::complete(&self.remote, line, pos))
+        Ok(completion::complete(&self.remote, &self.mode, line, pos))
     }
 }

@@ -50,6 +50,12 @@ impl PyObject {
         PyObject(Rc::default())
     }
 
+    /// Whether both are handles of one object.
+    pub(crate) fn is(&self, other: &PyObject) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+            || self.0.0.get().zip(other.0.0.get()).is_some_and(|(a, b)| a.as_ptr() == b.as_ptr())
+    }
+
     /// The object itself.
     pub(crate) fn get<'py>(&self, py: Python<'py>) -> Attempt<Bound<'py, PyAny>> {
         if let Some(object) = self.0.0.get() {

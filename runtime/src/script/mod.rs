@@ -34,7 +34,7 @@ mod turn;
 mod value;
 mod write_back;
 
-pub use complete::Completion;
+pub use complete::{Completion, matching};
 pub use context::Context;
 pub use event::{Event, Progress};
 pub use function::{

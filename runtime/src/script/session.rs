@@ -1,6 +1,7 @@
 //! One session: evaluates cells, keeps their variables and functions, displays values.
 
 mod cells;
+mod foreign;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -305,6 +306,8 @@ impl Session {
             return Ok(());
         }
         self.scope.push_dynamic(name.to_owned(), value);
+        // Of a variable and a function of one name, the younger one is called.
+        self.earlier.functions.remove(name);
         Ok(())
     }
 

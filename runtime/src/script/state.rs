@@ -88,6 +88,8 @@ pub struct State {
     pub(crate) source: RefCell<String>,
     /// The parameters of the scripts' functions and closures, by name.
     signatures: RefCell<HashMap<String, Vec<Vec<String>>>>,
+    /// The names of the sources in which the scripts' functions were last defined, by their names.
+    definitions: RefCell<HashMap<String, String>>,
     /// The session's variables when the evaluation began.
     variables: RefCell<Vec<String>>,
 }
@@ -174,6 +176,7 @@ impl State {
             sources: RefCell::default(),
             source: RefCell::default(),
             signatures: RefCell::default(),
+            definitions: RefCell::default(),
             variables: RefCell::default(),
         };
         for library in libraries {
@@ -284,6 +287,10 @@ impl State {
     pub(crate) fn learn_functions(&self, ast: &AST) {
         let mut signatures = self.signatures.borrow_mut();
         for function in ast.iter_functions() {
+            if let Some(source) = ast.source() {
+                let mut definitions = self.definitions.borrow_mut();
+                definitions.insert(function.name.to_owned(), source.to_owned());
+            }
             let names = function.params.iter().map(|name| (*name).to_owned()).collect();
             let known = signatures.entry(function.name.to_owned()).or_default();
             if !known.contains(&names) {
@@ -297,9 +304,15 @@ impl State {
         self.signatures.borrow().get(name).cloned().unwrap_or_default()
     }
 
+    /// The source in which a script's function was last defined.
+    pub(crate) fn definition(&self, name: &str) -> Option<String> {
+        self.definitions.borrow().get(name).cloned()
+    }
+
     /// Forgets the scripts' functions, and what was registered with an engine that is gone.
     pub(crate) fn forget_functions(&self) {
         self.signatures.borrow_mut().clear();
+        self.definitions.borrow_mut().clear();
         self.registered.borrow_mut().clear();
     }
 

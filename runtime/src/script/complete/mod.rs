@@ -15,7 +15,7 @@ use rhai::Dynamic;
 use super::convert;
 use super::state::State;
 use cursor::{Call, Place};
-use matching::matching;
+pub use matching::matching;
 
 /// Words of the language that may begin or go on with an expression or a statement.
 const WORDS: &[&str] = &[
