@@ -187,14 +187,24 @@ fn rule(kind: &Bound<'_, PyType>) -> Attempt<Rule> {
 }
 
 fn sequence(object: &Bound<'_, PyAny>) -> Attempt<Dynamic> {
-    let items: Attempt<Vec<Dynamic>> = if let Ok(list) = object.cast_exact::<PyList>() {
-        list.iter().map(|item| value(&item)).collect()
+    // Collecting into a `Result` would not reserve.
+    let mut items = Vec::new();
+    if let Ok(list) = object.cast_exact::<PyList>() {
+        items.reserve(list.len());
+        for item in list.iter() {
+            items.push(value(&item)?);
+        }
     } else if let Ok(tuple) = object.cast_exact::<PyTuple>() {
-        tuple.iter_borrowed().map(|item| value(&item)).collect()
+        items.reserve(tuple.len());
+        for item in tuple.iter_borrowed() {
+            items.push(value(&item)?);
+        }
     } else {
-        object.try_iter()?.map(|item| value(&item?)).collect()
-    };
-    Ok(Dynamic::from_array(items?))
+        for item in object.try_iter()? {
+            items.push(value(&item?)?);
+        }
+    }
+    Ok(Dynamic::from_array(items))
 }
 
 /// A map where all keys are strings, else the dict itself.

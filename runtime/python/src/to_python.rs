@@ -148,8 +148,12 @@ fn ordered<'py>(py: Python<'py>, entries: &[(String, Dynamic)]) -> Attempt<Bound
 
 /// A list of the items.
 pub(crate) fn list<'py>(py: Python<'py>, items: &[Dynamic]) -> Attempt<Bound<'py, PyAny>> {
-    let items = items.iter().map(|item| object(py, item)).collect::<Attempt<Vec<_>>>()?;
-    Ok(PyList::new(py, items)?.into_any())
+    // Collecting into a `Result` would not reserve.
+    let mut objects = Vec::with_capacity(items.len());
+    for item in items {
+        objects.push(object(py, item)?);
+    }
+    Ok(PyList::new(py, objects)?.into_any())
 }
 
 fn counted(py: Python<'_>, start: i64, end: i64) -> Attempt<Bound<'_, PyAny>> {

@@ -22,4 +22,5 @@ pub use shim::{
     cuda_reset_peak, default_dtype, grad_enabled, grad_fn_name, inference_enabled, limit_memory,
     manual_seed, memory, on_python_error, package_folder, python_object, set_grad_enabled,
 };
+pub(crate) use tensor::Mark;
 pub use tensor::Tensor;

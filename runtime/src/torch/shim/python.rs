@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use super::check;
 use super::ffi;
+use super::slot::Shared;
 use crate::error::{Error, Result};
 use crate::torch::tensor::Tensor;
 
@@ -29,7 +30,7 @@ pub unsafe fn python_object(wrap: *mut c_void, tensor: &Tensor) -> Result<*mut c
 /// `tensor` points to a live `at::Tensor`.
 pub unsafe fn borrowed(tensor: *const c_void) -> Tensor {
     // SAFETY: promised by the caller; the result is another handle, owned by what is made of it.
-    Tensor::from(unsafe { super::own(ffi::fb_share(tensor.cast())) })
+    Tensor::from(unsafe { Shared::own(ffi::fb_share(tensor.cast())) })
 }
 
 /// What libtorch asks of Python about exceptions.
