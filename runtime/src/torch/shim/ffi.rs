@@ -92,7 +92,7 @@ unsafe extern "C" {
     pub(super) fn fb_fail_with(class: *mut c_void, value: *mut c_void);
     pub(super) fn fb_python_wrap(
         wrap: *mut c_void,
-        t: *const C_tensor,
+        value: *const c_void,
         out: *mut *mut c_void,
     ) -> i32;
     pub(super) fn fb_same(a: *const C_tensor, b: *const C_tensor) -> bool;

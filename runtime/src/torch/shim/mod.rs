@@ -33,7 +33,9 @@ pub use process::{
 };
 pub(crate) use process::{set_default_dtype, set_threads, use_small_blocks};
 pub(crate) use python::fail_with;
-pub use python::{Exceptions, borrowed, on_python_error, python_object};
+pub use python::{
+    Exceptions, borrowed, borrowed_generator, on_python_error, python_generator, python_object,
+};
 pub(crate) use slot::{Mark, Shared};
 pub use tensors::{bytes, grad_fn_name};
 pub(crate) use tensors::{
