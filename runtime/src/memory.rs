@@ -8,7 +8,7 @@
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use mimalloc::MiMalloc;
+use libmimalloc_sys as mimalloc;
 
 static COUNTING: AtomicBool = AtomicBool::new(false);
 static USED: AtomicI64 = AtomicI64::new(0);
@@ -31,42 +31,53 @@ fn count(bytes: i64) {
     }
 }
 
+/// Whether mimalloc aligns blocks of that kind without being told: asking for it costs as much as the rest.
+fn is_natural(layout: Layout) -> bool {
+    layout.align() <= size_of::<usize>()
+}
+
 /// mimalloc, counted.
 #[derive(Debug)]
 pub struct Counting;
 
-// SAFETY: every call goes to mimalloc unchanged; only a counter is kept beside it.
+// SAFETY: every call goes to mimalloc, which aligns every block to a word and others as it is told; only a counter
+// is kept beside it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promise is passed on.
-        let pointer = unsafe { MiMalloc.alloc(layout) };
+        let pointer = unsafe {
+            match is_natural(layout) {
+                true => mimalloc::mi_malloc(layout.size()),
+                false => mimalloc::mi_malloc_aligned(layout.size(), layout.align()),
+            }
+        };
         if !pointer.is_null() {
             count(layout.size() as i64);
         }
-        pointer
+        pointer.cast()
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         // SAFETY: the caller's promise is passed on.
-        unsafe { MiMalloc.dealloc(pointer, layout) };
+        unsafe { mimalloc::mi_free(pointer.cast()) };
         count(-(layout.size() as i64));
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promise is passed on.
-        let pointer = unsafe { MiMalloc.alloc_zeroed(layout) };
+        let pointer = unsafe { mimalloc::mi_zalloc_aligned(layout.size(), layout.align()) };
         if !pointer.is_null() {
             count(layout.size() as i64);
         }
-        pointer
+        pointer.cast()
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller's promise is passed on.
-        let new = unsafe { MiMalloc.realloc(pointer, layout, size) };
+        let new = unsafe { mimalloc::mi_realloc_aligned(pointer.cast(), size, layout.align()) };
         if !new.is_null() {
             count(size as i64 - layout.size() as i64);
         }
-        new
+        new.cast()
     }
 }

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use flambeau_runtime::script::{Context, Entries, Items, Members, Object, Side};
+use flambeau_runtime::torch::Tensor;
 use flambeau_runtime::{Error, Result};
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
@@ -13,7 +14,7 @@ use rhai::{Dynamic, Map};
 use crate::errors::Attempt;
 use crate::interpreter::{self, outside, with};
 use crate::members::PyMembers;
-use crate::{from_python, index, to_python};
+use crate::{from_python, index, tensor, to_python};
 
 /// An object of Python's: a clone of the handle is the same object.
 #[derive(Clone)]
@@ -117,6 +118,14 @@ impl Object for PyObject {
 
     fn attributes(&self) -> Vec<String> {
         self.with(|object| Ok(object.dir()?.extract::<Vec<String>>()?)).unwrap_or_default()
+    }
+
+    fn tensor(&self) -> Option<Result<Tensor>> {
+        let made = self.with(|object| {
+            let made = interpreter::helper(object.py(), "data")?.call1((object,))?;
+            Ok((!made.is_none()).then(|| tensor::unwrap(&made)))
+        });
+        made.transpose()
     }
 
     fn entries(&self) -> Option<Entries> {

@@ -6,7 +6,7 @@
 //! | blob, array, map, range | `bytes`, `list`, `dict`, `range`: copies |
 //! | complex, `slice(…)` | `complex`, `slice` |
 //! | several results | a `tuple`, a named one where they have names |
-//! | a tensor | the same tensor |
+//! | a tensor, a `torch.Generator` | the same |
 //! | `torch.float32`, `torch.device("cpu")` | `torch.dtype`, `torch.device` |
 //! | `torch.strided`, `torch.channels_last` | `torch.layout`, `torch.memory_format` |
 //! | a function | a callable |
@@ -17,7 +17,7 @@
 use std::ops::{Range, RangeInclusive};
 
 use flambeau_runtime::script::{Complex, Context, NewAxis, Results, Slice};
-use flambeau_runtime::torch::{Device, Dtype, Layout, MemoryFormat, Tensor};
+use flambeau_runtime::torch::{Device, Dtype, Generator, Layout, MemoryFormat, Tensor};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyComplex, PyDict, PyList, PyTuple};
@@ -113,6 +113,9 @@ fn small<'py>(py: Python<'py>, value: &Dynamic) -> Attempt<Bound<'py, PyAny>> {
     if let Some(device) = value.read_lock::<Device>() {
         return Ok(interpreter::helper(py, "device")?.call1((device.to_string(),))?);
     }
+    if let Some(generator) = value.read_lock::<Generator>() {
+        return tensor::wrap_generator(py, &generator);
+    }
     if let Some(entries) = Context::current(|ctx| ctx.entries(value).transpose())? {
         return ordered(py, &entries);
     }
@@ -148,8 +151,12 @@ fn ordered<'py>(py: Python<'py>, entries: &[(String, Dynamic)]) -> Attempt<Bound
 
 /// A list of the items.
 pub(crate) fn list<'py>(py: Python<'py>, items: &[Dynamic]) -> Attempt<Bound<'py, PyAny>> {
-    let items = items.iter().map(|item| object(py, item)).collect::<Attempt<Vec<_>>>()?;
-    Ok(PyList::new(py, items)?.into_any())
+    // Collecting into a `Result` would not reserve.
+    let mut objects = Vec::with_capacity(items.len());
+    for item in items {
+        objects.push(object(py, item)?);
+    }
+    Ok(PyList::new(py, objects)?.into_any())
 }
 
 fn counted(py: Python<'_>, start: i64, end: i64) -> Attempt<Bound<'_, PyAny>> {

@@ -164,6 +164,11 @@ pub trait Object: Clone + 'static {
         None
     }
 
+    /// The tensor that it is the data of, sharing its elements where that can be; nothing where it is no data.
+    fn tensor(&self) -> Option<Result<Tensor>> {
+        None
+    }
+
     /// `self(args)`: a trailing map may be keyword arguments.
     fn call(&self, args: Vec<Dynamic>, ctx: &Context<'_>) -> Result<Dynamic> {
         Err(Error::type_(format!("a {} cannot be called", Self::TYPE)))
@@ -214,6 +219,7 @@ pub struct ObjectType {
     pub(crate) plain_attribute: fn(&Dynamic, &str) -> Option<Dynamic>,
     pub(crate) members: fn(&Dynamic) -> Option<Rc<dyn Members>>,
     pub(crate) entries: fn(&Dynamic) -> Option<Entries>,
+    pub(crate) tensor: fn(&Dynamic) -> Option<Result<Tensor>>,
     pub(crate) call: fn(&Dynamic, Vec<Dynamic>, &Context<'_>) -> Result<Dynamic>,
     pub(crate) is_callable: fn(&Dynamic) -> bool,
     pub(crate) index: fn(&Dynamic, &Dynamic, &Context<'_>) -> Result<Dynamic>,
@@ -245,6 +251,7 @@ impl ObjectType {
             set_attribute: |v, name, value, ctx| get::<T>(v)?.set_attribute(name, value, ctx),
             attributes: |v| get::<T>(v).map(|o| o.attributes()).unwrap_or_default(),
             entries: |v| get::<T>(v).ok().and_then(|o| o.entries()),
+            tensor: |v| get::<T>(v).ok().and_then(|o| o.tensor()),
             plain_attribute: |v, name| get::<T>(v).ok().and_then(|o| o.plain_attribute(name)),
             members: |v| get::<T>(v).ok().and_then(|o| o.members()),
             call: |v, args, ctx| get::<T>(v)?.call(args, ctx),

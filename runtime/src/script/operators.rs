@@ -175,17 +175,19 @@ fn unary(
 }
 
 /// `a op b` between tensors.
-fn between(op: i32, a: &Dynamic, b: &Dynamic) -> Result<tch::Tensor> {
+fn between(op: i32, a: &Dynamic, b: &Dynamic) -> Result<Tensor> {
     match (a.read_lock::<Tensor>(), b.read_lock::<Tensor>()) {
-        (Some(a), Some(b)) => shim::binary(op, &a, &b),
+        (Some(a), Some(b)) => shim::binary(op, &a, &b).map(Tensor::from),
         _ => Err(crate::error::Error::type_("two tensors are needed")),
     }
 }
 
 /// `tensor op number`, or `number op tensor` where `reversed`.
-fn with_number(op: i32, tensor: &Dynamic, number: &Dynamic, reversed: bool) -> Result<tch::Tensor> {
+fn with_number(op: i32, tensor: &Dynamic, number: &Dynamic, reversed: bool) -> Result<Tensor> {
     match (tensor.read_lock::<Tensor>(), scalar(number)) {
-        (Some(tensor), Some(number)) => shim::binary_scalar(op, &tensor, number, reversed),
+        (Some(tensor), Some(number)) => {
+            shim::binary_scalar(op, &tensor, number, reversed).map(Tensor::from)
+        }
         _ => Err(crate::error::Error::type_("a tensor and a number are needed")),
     }
 }
@@ -194,10 +196,10 @@ fn with_number(op: i32, tensor: &Dynamic, number: &Dynamic, reversed: bool) -> R
 fn raise(
     ctx: &NativeCallContext<'_>,
     args: Native<'_, '_>,
-    run: impl FnOnce(Native<'_, '_>) -> Result<tch::Tensor>,
+    run: impl FnOnce(Native<'_, '_>) -> Result<Tensor>,
 ) -> std::result::Result<Tensor, Box<rhai::EvalAltResult>> {
     match run(args) {
-        Ok(tensor) => Ok(Tensor::from(tensor)),
+        Ok(tensor) => Ok(tensor),
         Err(mut error) => {
             for (side, value) in [("left", &*args[0]), ("right", &*args[1])] {
                 if let Some(tensor) = value.read_lock::<Tensor>() {

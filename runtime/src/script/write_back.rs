@@ -7,11 +7,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
-use std::rc::Weak;
 
 use rhai::{Dynamic, Position};
 
-use crate::torch::Tensor;
+use crate::torch::{Mark, Tensor};
 
 /// How many nested indices, `x[0][1][2].method()`, are remembered.
 const DEPTH: usize = 8;
@@ -25,7 +24,7 @@ pub(crate) struct WriteBacks {
     /// Whether a script compiles text that nobody has looked through.
     evaluates: Cell<bool>,
     /// The last tensors that an index gave.
-    given: RefCell<[Weak<tch::Tensor>; DEPTH]>,
+    given: RefCell<[Mark; DEPTH]>,
     next: Cell<usize>,
 }
 
@@ -39,7 +38,7 @@ impl WriteBacks {
     /// Remembers what an index gave.
     pub(crate) fn gave(&self, tensor: &Tensor) {
         let at = self.next.get();
-        self.given.borrow_mut()[at] = tensor.downgrade();
+        self.given.borrow_mut()[at] = tensor.mark();
         self.next.set((at + 1) % DEPTH);
     }
 

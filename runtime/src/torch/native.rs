@@ -80,7 +80,7 @@ impl NativeOperator {
         }
         let mut results = Vec::new();
         arguments.call(self.overload, |output| match output {
-            Output::Tensor(tensor) => results.push(tensor),
+            Output::Tensor(tensor) => results.push(tensor.into_tch()),
             Output::Tensors(list) => results.extend(list),
             _ => {}
         })?;

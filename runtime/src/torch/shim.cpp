@@ -2,9 +2,9 @@
 // few things that tch does not (hooks, custom autograd nodes, grad modes). What belongs to the whole
 // process stands in shim_process.cpp.
 //
-// Ownership: tensors that come in are borrowed `at::Tensor*`; tensors that go out are new
-// `at::Tensor*` that the caller frees (tch does, by `at_free`). Lists and strings that go out are
-// malloc'ed and freed by `fb_free`.
+// Ownership: tensors that come in are borrowed `at::Tensor*`. A single tensor that goes out is a reference to
+// its `TensorImpl`, which the caller makes an `at::Tensor` of; those of a list are new `at::Tensor*` that the
+// caller frees (tch does, by `at_free`). Lists and strings that go out are malloc'ed and freed by `fb_free`.
 // Errors: no C++ exception crosses into Rust. Every entry that can throw returns a status and keeps
 // the message, without C++ frames, in a thread-local that `fb_message` reads.
 
@@ -29,6 +29,8 @@
 #include <string>
 
 thread_local std::string message;
+
+static_assert(sizeof(at::Tensor) == sizeof(at::TensorImpl*), "callers keep one as a pointer");
 
 namespace {
 
@@ -166,7 +168,7 @@ fb_value from_ivalue(c10::IValue&& v) {
     auto t = std::move(v).toTensor();
     if (t.defined()) {
       out.tag = FB_TENSOR;
-      out.a = reinterpret_cast<int64_t>(new at::Tensor(std::move(t)));
+      out.a = reinterpret_cast<int64_t>(t.unsafeReleaseTensorImpl());
     }
   } else if (v.isInt()) {
     out.tag = FB_INT;
@@ -379,7 +381,7 @@ int32_t fb_call(void* handle, const fb_value* args, uint32_t n_args, fb_value* o
 }
 
 // The binary operators that scripts write between tensors, without boxing.
-int32_t fb_binary(int32_t op, const at::Tensor* a, const at::Tensor* b, at::Tensor** out) {
+int32_t fb_binary(int32_t op, const at::Tensor* a, const at::Tensor* b, uintptr_t* out) {
   return guarded([&] {
     BelowAutograd below(is_plain(*a) && is_plain(*b));
     at::Tensor r;
@@ -404,12 +406,12 @@ int32_t fb_binary(int32_t op, const at::Tensor* a, const at::Tensor* b, at::Tens
       case 17: r = at::__rshift__(*a, *b); break;
       default: throw std::runtime_error("no such operator");
     }
-    *out = new at::Tensor(std::move(r));
+    *out = reinterpret_cast<uintptr_t>(r.unsafeReleaseTensorImpl());
   });
 }
 
 // The same with a number on one side; `reversed` puts it on the left.
-int32_t fb_binary_scalar(int32_t op, const at::Tensor* a, const fb_value* number, bool reversed, at::Tensor** out) {
+int32_t fb_binary_scalar(int32_t op, const at::Tensor* a, const fb_value* number, bool reversed, uintptr_t* out) {
   return guarded([&] {
     BelowAutograd below(is_plain(*a));
     auto s = to_scalar(*number);
@@ -443,7 +445,7 @@ int32_t fb_binary_scalar(int32_t op, const at::Tensor* a, const fb_value* number
       case 17: r = reversed ? at::__rshift__(at::full_like(*a, s), *a) : at::__rshift__(*a, s); break;
       default: throw c10::TypeError({__func__, __FILE__, 0}, "matmul needs two tensors");
     }
-    *out = new at::Tensor(std::move(r));
+    *out = reinterpret_cast<uintptr_t>(r.unsafeReleaseTensorImpl());
   });
 }
 

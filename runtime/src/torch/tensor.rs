@@ -1,9 +1,10 @@
 //! The tensor that scripts hold: a handle to libtorch's own, by tch.
 
 use std::ops::Deref;
-use std::rc::{Rc, Weak};
 
 use super::dtype::{Device, Dtype};
+pub(crate) use super::shim::Mark;
+use super::shim::Shared;
 
 /// A handle to a tensor. A clone is the same tensor (same storage, same autograd graph).
 /// Everything that tch's tensor can do is there through `Deref`.
@@ -11,7 +12,7 @@ use super::dtype::{Device, Dtype};
 /// Scripts clone handles all the time (every use of a variable is one), so a clone only counts up:
 /// tch's own `shallow_clone` allocates and asks C++.
 #[derive(Debug, Clone)]
-pub struct Tensor(Rc<tch::Tensor>);
+pub struct Tensor(Shared);
 
 impl Deref for Tensor {
     type Target = tch::Tensor;
@@ -23,7 +24,13 @@ impl Deref for Tensor {
 
 impl From<tch::Tensor> for Tensor {
     fn from(tensor: tch::Tensor) -> Self {
-        Tensor(Rc::new(tensor))
+        Tensor(Shared::from(tensor))
+    }
+}
+
+impl From<Shared> for Tensor {
+    fn from(shared: Shared) -> Self {
+        Tensor(shared)
     }
 }
 
@@ -36,7 +43,7 @@ impl AsRef<tch::Tensor> for Tensor {
 impl Tensor {
     /// The tch tensor, owned: it can cross to another thread.
     pub fn into_tch(self) -> tch::Tensor {
-        Rc::try_unwrap(self.0).unwrap_or_else(|shared| shared.shallow_clone())
+        self.0.into_tch()
     }
 
     /// Another handle, as tch's type: its in-place methods need an owned value.
@@ -50,18 +57,29 @@ impl Tensor {
     }
 
     /// A mark by which [`Tensor::is`] knows this handle and its clones again.
-    pub(crate) fn downgrade(&self) -> Weak<tch::Tensor> {
-        Rc::downgrade(&self.0)
+    pub(crate) fn mark(&self) -> Mark {
+        self.0.mark()
     }
 
     /// Whether this is the handle, or a clone of it, that `mark` was made from.
-    pub(crate) fn is(&self, mark: &Weak<tch::Tensor>) -> bool {
-        std::ptr::eq(Rc::as_ptr(&self.0), mark.as_ptr())
+    pub(crate) fn is(&self, mark: &Mark) -> bool {
+        self.0.is(mark)
     }
 
     /// Whether there is no clone of this handle.
     pub(crate) fn is_only_handle(&self) -> bool {
-        Rc::strong_count(&self.0) == 1
+        self.0.is_only()
+    }
+
+    /// This as what `nn.Parameter` gives: the handle and its clones are Python's `torch.nn.Parameter` there.
+    pub fn into_parameter(self) -> Tensor {
+        self.0.set_parameter();
+        self
+    }
+
+    /// Whether the handle came from [`Tensor::into_parameter`].
+    pub fn is_parameter(&self) -> bool {
+        self.0.is_parameter()
     }
 
     /// Whether it is nested: a list of tensors of different shapes, without a shape of its own.

@@ -76,7 +76,7 @@ fn only(call: Arguments<'_>, overload: &Overload) -> tch::Tensor {
     let mut result = None;
     call.call(overload, |output| {
         if let Output::Tensor(tensor) = output {
-            result = Some(tensor);
+            result = Some(tensor.into_tch());
         }
     })
     .unwrap();

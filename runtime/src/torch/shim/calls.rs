@@ -5,6 +5,7 @@ use std::ffi::{CString, c_char, c_void};
 use torch_sys::C_tensor;
 
 use super::ffi::{self, Value, tag};
+use super::slot::Shared;
 use super::{check, own};
 use crate::error::Result;
 use crate::torch::arguments::Scalar;
@@ -64,7 +65,7 @@ pub(crate) fn schema(name: &str, overload: &str) -> Option<(Handle, String)> {
 #[derive(Debug)]
 pub(crate) enum Output {
     None,
-    Tensor(tch::Tensor),
+    Tensor(Shared),
     Int(i64),
     Float(f64),
     Bool(bool),
@@ -98,7 +99,7 @@ impl Output {
         // SAFETY: each arm reads what the shim documents for its tag.
         unsafe {
             match value.tag {
-                tag::TENSOR => Output::Tensor(own(pointer.cast())),
+                tag::TENSOR => Output::Tensor(Shared::own(pointer.addr())),
                 tag::INT => Output::Int(value.a),
                 tag::FLOAT => Output::Float(f64::from_bits(value.a as u64)),
                 tag::BOOL => Output::Bool(value.a != 0),
@@ -162,12 +163,12 @@ pub(crate) unsafe fn call(
 }
 
 /// An operator between two tensors, by its number in the shim.
-pub(crate) fn binary(op: i32, a: &tch::Tensor, b: &tch::Tensor) -> Result<tch::Tensor> {
-    let mut out = std::ptr::null_mut();
-    // SAFETY: both tensors are live; on success `out` is a new tensor.
+pub(crate) fn binary(op: i32, a: &tch::Tensor, b: &tch::Tensor) -> Result<Shared> {
+    let mut out = 0;
+    // SAFETY: both tensors are live; on success `out` is a new reference.
     unsafe {
         check(ffi::fb_binary(op, a.as_ptr(), b.as_ptr(), &mut out))?;
-        Ok(own(out))
+        Ok(Shared::own(out))
     }
 }
 
@@ -177,12 +178,12 @@ pub(crate) fn binary_scalar(
     a: &tch::Tensor,
     number: Scalar,
     reversed: bool,
-) -> Result<tch::Tensor> {
+) -> Result<Shared> {
     let number = number.value();
-    let mut out = std::ptr::null_mut();
+    let mut out = 0;
     // SAFETY: as for `binary`; `number` outlives the call.
     unsafe {
         check(ffi::fb_binary_scalar(op, a.as_ptr(), &number, reversed, &mut out))?;
-        Ok(own(out))
+        Ok(Shared::own(out))
     }
 }

@@ -67,14 +67,14 @@ unsafe extern "C" {
         op: i32,
         a: *const C_tensor,
         b: *const C_tensor,
-        out: *mut *mut C_tensor,
+        out: *mut usize,
     ) -> i32;
     pub(super) fn fb_binary_scalar(
         op: i32,
         a: *const C_tensor,
         number: *const Value,
         reversed: bool,
-        out: *mut *mut C_tensor,
+        out: *mut usize,
     ) -> i32;
     pub(super) fn fb_dtype(t: *const C_tensor) -> i32;
     pub(super) fn fb_layout(t: *const C_tensor) -> i32;
@@ -87,11 +87,12 @@ unsafe extern "C" {
         take: unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_void),
         drop: unsafe extern "C" fn(*mut c_void),
     );
-    pub(super) fn fb_share(t: *const C_tensor) -> *mut C_tensor;
+    pub(super) fn fb_share(t: *const C_tensor) -> usize;
+    pub(super) fn fb_release(t: *mut C_tensor);
     pub(super) fn fb_fail_with(class: *mut c_void, value: *mut c_void);
     pub(super) fn fb_python_wrap(
         wrap: *mut c_void,
-        t: *const C_tensor,
+        value: *const c_void,
         out: *mut *mut c_void,
     ) -> i32;
     pub(super) fn fb_same(a: *const C_tensor, b: *const C_tensor) -> bool;

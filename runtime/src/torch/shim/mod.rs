@@ -1,8 +1,8 @@
 //! The only door to the C++ shim: declarations and safe faces for them.
 //!
 //! Soundness: tensors cross as `*mut C_tensor`, which is `at::Tensor*` on the other side. Going in they
-//! are borrowed from a live [`tch::Tensor`]; coming out they are new and tch takes them over at once, so
-//! each is freed exactly once. Lists and strings that come out are copied and freed at once. The shim
+//! are borrowed from a live [`tch::Tensor`]; coming out they are new and tch, or a [`Shared`], takes them over at
+//! once, so each is freed exactly once. Lists and strings that come out are copied and freed at once. The shim
 //! catches every C++ exception and a callback catches every panic, so neither crosses the border.
 //! Limits: an operator that reads out of bounds in C++ is beyond what can be checked here.
 
@@ -12,6 +12,7 @@ mod generator;
 mod graph;
 mod process;
 mod python;
+mod slot;
 mod tensors;
 
 use torch_sys::C_tensor;
@@ -32,7 +33,10 @@ pub use process::{
 };
 pub(crate) use process::{set_default_dtype, set_threads, use_small_blocks};
 pub(crate) use python::fail_with;
-pub use python::{Exceptions, borrowed, on_python_error, python_object};
+pub use python::{
+    Exceptions, borrowed, borrowed_generator, on_python_error, python_generator, python_object,
+};
+pub(crate) use slot::{Mark, Shared};
 pub use tensors::{bytes, grad_fn_name};
 pub(crate) use tensors::{
     data_address, device, dim, dtype, identity, is_leaf, is_nested, item, layout, numel, output_nr,
