@@ -6,6 +6,7 @@ use std::time::Instant;
 use flambeau_protocol::{Configure, Done, ErrorReport, Event, Language, Request};
 use flambeau_python::Cells;
 use flambeau_runtime::script::{Options, Report, Session};
+use flambeau_runtime::torch::profile;
 use rhai::Dynamic;
 
 use crate::convert;
@@ -21,23 +22,19 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
         }
     };
     let mut python = Cells::default();
+    // The last error, for who wants to see it again.
+    let mut last: Option<Box<Report>> = None;
     shared.ready(session.interrupt_handle());
     sink.emit(&Event::Ready);
     while let Ok(request) = inbox.recv() {
         match request {
             Request::Evaluate { id, source_name, code, keep, language } => {
                 let number = keep.and_then(|number| usize::try_from(number).ok());
-                let done = evaluate(id, shared, || {
+                let (done, report) = evaluate(id, shared, || {
                     if let Some(number) = number {
                         session.keep_input(number, code.trim_start_matches('\n'));
                     }
-                    let value = match language {
-                        Language::Rhai => in_rhai(&mut session, &source_name, &code)?,
-                        Language::Python => {
-                            let outcome = python.evaluate(&mut session, &source_name, &code)?;
-                            outcome.map(|outcome| (outcome.value, outcome.text))
-                        }
-                    };
+                    let value = run_cell(&mut session, &mut python, language, &source_name, &code)?;
                     Ok(value.map(|(value, text)| {
                         if let Some(number) = number {
                             session.keep(number, &value);
@@ -45,8 +42,49 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
                         text
                     }))
                 });
+                last = report.or(last);
                 shared.ended();
                 sink.emit(&Event::Done(done));
+            }
+            Request::Profile { id, source_name, code, language, shapes } => {
+                let mut operators = Vec::new();
+                let (done, report) = evaluate(id, shared, || {
+                    let run = || run_cell(&mut session, &mut python, language, &source_name, &code);
+                    match profile(shapes, run) {
+                        Ok((outcome, found)) => {
+                            operators = found.into_iter().map(convert::operator).collect();
+                            outcome.map(|value| value.map(|(_, text)| text))
+                        }
+                        Err(error) => Err(session.failed(&source_name, error)),
+                    }
+                });
+                last = report.or(last);
+                shared.ended();
+                sink.emit(&Event::Profiled { done, operators });
+            }
+            Request::Traceback { id } => {
+                let error = last.as_ref().map(|report| convert::report_in_full(report));
+                sink.emit(&Event::Done(Done { id, error, ..Done::default() }));
+            }
+            Request::Remove { id, names } => {
+                let missing: Vec<String> = names
+                    .into_iter()
+                    .filter(|name| !catch(|| session.remove(name)).unwrap_or(false))
+                    .collect();
+                let error = (!missing.is_empty()).then(|| {
+                    let message = format!("there is no variable {}", missing.join(", "));
+                    ErrorReport::without_place("NameError", &message)
+                });
+                sink.emit(&Event::Done(Done { id, error, ..Done::default() }));
+            }
+            Request::Memory { id } => {
+                let found = catch(|| session.memory()).unwrap_or_default();
+                sink.emit(&convert::memory(id, found));
+            }
+            Request::Apropos { id, words } => {
+                let found = catch(|| session.apropos(&words)).unwrap_or_default();
+                let items = found.into_iter().map(convert::completion).collect();
+                sink.emit(&Event::Completions { id, start: 0, items });
             }
             // A panic leaves nothing to tell or to offer; the answer is due all the same.
             Request::Doc { id, name, language } => {
@@ -129,37 +167,51 @@ fn whose(session: &Session, name: &str, language: Language) -> Language {
     if object { Language::Python } else { language }
 }
 
-/// The value of a script's cell and the text of it; nothing for `()`.
-fn in_rhai(
+/// The value of a cell and the text of it; nothing where it has none.
+fn run_cell(
     session: &mut Session,
+    python: &mut Cells,
+    language: Language,
     name: &str,
     code: &str,
 ) -> Result<Option<(Dynamic, String)>, Box<Report>> {
-    let value = session.evaluate(name, code)?;
-    let text = (!value.is_unit()).then(|| session.display(&value));
-    Ok(text.map(|text| (value, text)))
+    match language {
+        Language::Rhai => {
+            let value = session.evaluate(name, code)?;
+            let text = (!value.is_unit()).then(|| session.display(&value));
+            Ok(text.map(|text| (value, text)))
+        }
+        Language::Python => {
+            let outcome = python.evaluate(session, name, code)?;
+            Ok(outcome.map(|outcome| (outcome.value, outcome.text)))
+        }
+    }
 }
 
-/// Runs an evaluation; whatever happens is in the answer.
+/// Runs an evaluation; whatever happens is in the answer, and an error beside it.
 fn evaluate(
     id: u64,
     shared: &Shared,
     run: impl FnOnce() -> Result<Option<String>, Box<Report>>,
-) -> Done {
+) -> (Done, Option<Box<Report>>) {
     let begin = Instant::now();
     let mut done = Done { id, ..Done::default() };
     if shared.is_stopping() {
         let message = "interrupted before it began";
         done.error = Some(ErrorReport::without_place(ErrorReport::INTERRUPT, message));
-        return done;
+        return (done, None);
     }
+    let mut failed = None;
     match catch(run) {
         Ok(Ok(text)) => done.result = text,
-        Ok(Err(report)) => done.error = Some(convert::report(&report)),
+        Ok(Err(report)) => {
+            done.error = Some(convert::report(&report));
+            failed = Some(report);
+        }
         Err(panic) => done.error = Some(fault(&panic)),
     }
     done.seconds = begin.elapsed().as_secs_f64();
-    done
+    (done, failed)
 }
 
 /// The report of a panic.

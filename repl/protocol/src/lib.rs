@@ -10,7 +10,10 @@
 mod event;
 mod request;
 
-pub use event::{Completion, Done, ErrorReport, Event, Progress, Variable};
+pub use event::{
+    Completion, CudaMemory, DeviceMemory, Done, ErrorReport, Event, OperatorTime, Progress,
+    Variable,
+};
 pub use request::{Configure, Language, Limits, Permissions, Request};
 
 /// What `flambeau_engine_abi` returns: the version of the functions that the engine library exports and

@@ -46,6 +46,55 @@ pub enum Request {
         /// Comes back in the answer.
         id: u64,
     },
+    /// As `Evaluate`, with torch's own profiler at work. Answered by [`Event::Profiled`].
+    ///
+    /// [`Event::Profiled`]: crate::Event::Profiled
+    Profile {
+        /// Comes back in the answer.
+        id: u64,
+        /// What tracebacks call it.
+        source_name: String,
+        /// What is measured.
+        code: String,
+        /// What the code is written in.
+        language: Language,
+        /// Whether calls with other shapes are counted apart.
+        shapes: bool,
+    },
+    /// Takes variables out of the session. Answered by [`Event::Done`], with an error for the names that it does not
+    /// have.
+    ///
+    /// [`Event::Done`]: crate::Event::Done
+    Remove {
+        /// Comes back in the answer.
+        id: u64,
+        /// The variables.
+        names: Vec<String>,
+    },
+    /// Asks what the session's tensors take. Answered by [`Event::Memory`].
+    ///
+    /// [`Event::Memory`]: crate::Event::Memory
+    Memory {
+        /// Comes back in the answer.
+        id: u64,
+    },
+    /// Asks for the last error again, with all calls that led to it. Answered by [`Event::Done`], without an error where
+    /// there was none.
+    ///
+    /// [`Event::Done`]: crate::Event::Done
+    Traceback {
+        /// Comes back in the answer.
+        id: u64,
+    },
+    /// Searches names and descriptions. Answered by [`Event::Completions`].
+    ///
+    /// [`Event::Completions`]: crate::Event::Completions
+    Apropos {
+        /// Comes back in the answer.
+        id: u64,
+        /// All of them must be found.
+        words: String,
+    },
     /// Takes all variables and functions out of the session. Answered by [`Event::Done`].
     ///
     /// [`Event::Done`]: crate::Event::Done

@@ -40,6 +40,29 @@ fn requests_are_tagged_by_name() {
         &Request::Complete { id: 2, code: "torch.".into(), cursor: 6, language: Language::Rhai },
         r#"{"request":"complete","id":2,"code":"torch.","cursor":6,"language":"rhai"}"#,
     );
+    check(
+        &Request::Profile {
+            id: 3,
+            source_name: "<prof>".into(),
+            code: "x".into(),
+            language: Language::Rhai,
+            shapes: true,
+        },
+        concat!(
+            r#"{"request":"profile","id":3,"source_name":"<prof>","code":"x","#,
+            r#""language":"rhai","shapes":true}"#
+        ),
+    );
+    check(
+        &Request::Remove { id: 3, names: vec!["x".into()] },
+        r#"{"request":"remove","id":3,"names":["x"]}"#,
+    );
+    check(&Request::Memory { id: 3 }, r#"{"request":"memory","id":3}"#);
+    check(&Request::Traceback { id: 3 }, r#"{"request":"traceback","id":3}"#);
+    check(
+        &Request::Apropos { id: 3, words: "singular value".into() },
+        r#"{"request":"apropos","id":3,"words":"singular value"}"#,
+    );
     check(&Request::Variables { id: 3 }, r#"{"request":"variables","id":3}"#);
     check(&Request::Reset { id: 4 }, r#"{"request":"reset","id":4}"#);
     check(&Request::Interrupt, r#"{"request":"interrupt"}"#);

@@ -131,8 +131,18 @@ impl Report {
         self.error.kind
     }
 
-    /// The report as text, coloured for a terminal or not.
+    /// The report as text, coloured for a terminal or not. A deep recursion is told by its ends.
     pub fn rendered(&self, color: bool) -> String {
+        self.rendered_with(color, 8)
+    }
+
+    /// As [`Report::rendered`], with all calls.
+    pub fn rendered_in_full(&self, color: bool) -> String {
+        self.rendered_with(color, self.calls.len())
+    }
+
+    /// The report with so many calls of each end.
+    fn rendered_with(&self, color: bool, shown: usize) -> String {
         let theme =
             if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme)
@@ -150,8 +160,6 @@ impl Report {
         let mut out = String::new();
         if !self.calls.is_empty() {
             out.push_str("Calls, outermost first:\n");
-            // A deep recursion is told by its ends.
-            let shown = 8;
             for (i, frame) in self.calls.iter().enumerate() {
                 if self.calls.len() > 2 * shown && i == shown {
                     let hidden = self.calls.len() - 2 * shown;

@@ -2,6 +2,7 @@
 
 mod cells;
 mod foreign;
+mod memory;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ use super::turn::Home;
 use crate::error::{Error, Frame, Kind};
 
 pub use cells::Variable;
+pub use memory::{CudaMemory, Held, Memory};
 
 /// What a session is made of.
 pub struct Options {

@@ -62,7 +62,7 @@ pub struct Completion {
 }
 
 impl Completion {
-    fn new(text: impl Into<String>, kind: &'static str, detail: Option<String>) -> Self {
+    pub(super) fn new(text: impl Into<String>, kind: &'static str, detail: Option<String>) -> Self {
         Completion { text: text.into(), kind, detail }
     }
 }

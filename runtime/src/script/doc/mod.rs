@@ -1,5 +1,6 @@
 //! Signature, description and example of anything that has a name: from the same tables that calls use.
 
+mod apropos;
 mod docstrings;
 mod source;
 
@@ -11,6 +12,7 @@ use super::near::nearest;
 use super::state::{State, canonical};
 use crate::torch::{Operator, Schema};
 
+pub(crate) use apropos::apropos;
 pub(crate) use source::source;
 
 /// The text for `name`: `torch.sum`, `Tensor.sum`, `nn.Linear`, `sum`, `x.shape`'s `Tensor.shape`.

@@ -121,6 +121,11 @@ impl Session {
         doc::source(&self.home.engine(), &self.state, name)
     }
 
+    /// What all of `words` are found in, by name or by description: names first.
+    pub fn apropos(&self, words: &str) -> Vec<Completion> {
+        doc::apropos(&self.state, words)
+    }
+
     /// Takes all variables and functions of scripts out of the session.
     pub fn reset(&mut self) {
         self.scope.clear();

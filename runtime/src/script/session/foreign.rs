@@ -45,13 +45,27 @@ impl Session {
         Err(Box::new(self.report_foreign(error, source)))
     }
 
-    fn report_foreign(&self, error: Error, source: &str) -> Report {
-        let placed = !error.position.is_none();
-        let raised = errors::to_rhai(error, Position::NONE);
-        let mut report = self.report(&raised, source);
-        // The last call is the place that the report shows.
-        if placed && report.calls.last().is_some_and(|call| call.source == report.source) {
-            report.calls.pop();
+    /// The report of an error that is at no place of a cell.
+    pub fn failed(&self, source: &str, error: Error) -> Box<Report> {
+        Box::new(self.report_foreign(error, source))
+    }
+
+    fn report_foreign(&self, mut error: Error, source: &str) -> Report {
+        let own = error.foreign.as_ref().is_some_and(|foreign| !foreign.of_script);
+        // Its frames lead there already.
+        let place = if own { std::mem::take(&mut error.position) } else { Position::NONE };
+        let mut report = self.report(&errors::to_rhai(error, Position::NONE), source);
+        if let (Some(line), column) = (place.line(), place.position().unwrap_or(1)) {
+            let text = self.state.place(source, Position::NONE).map(|(text, _)| text);
+            report.text = text.unwrap_or_default();
+            (report.source, report.line, report.column) = (source.to_owned(), line, column);
+            // As in reports of scripts: that line is shown, and alone it says nothing more.
+            for call in report.calls.iter_mut().filter(|c| c.line == line && c.source == source) {
+                call.text = None;
+            }
+            if report.calls.len() == 1 {
+                report.calls.clear();
+            }
         }
         report
     }
