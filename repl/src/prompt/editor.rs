@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
@@ -11,7 +12,7 @@ use rustyline::hint::{Hint, Hinter, HistoryHinter};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
     Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event,
-    EventContext, EventHandler, Helper, KeyCode, KeyEvent, Modifiers, Movement, RepeatCount,
+    EventContext, EventHandler, ExternalPrinter, Helper, KeyCode, KeyEvent, Modifiers, Movement, RepeatCount,
     Result,
 };
 
@@ -20,6 +21,7 @@ use super::completion;
 use super::continuation::{INDENT, indentation, is_open, outdent};
 use super::history::Entries;
 use super::remote::Remote;
+use crate::draw::Screen;
 
 /// How many entries of the history are kept.
 const HISTORY: usize = 100_000;
@@ -37,6 +39,7 @@ pub enum Input {
 /// Reads cells.
 pub struct Keyboard {
     editor: Editor<Assistant, Entries>,
+    screen: Arc<Screen>,
 }
 
 impl Keyboard {
@@ -44,8 +47,8 @@ impl Keyboard {
     ///
     /// # Errors
     /// What the terminal refuses.
-    pub fn new(remote: Rc<Remote>, colored: bool) -> Result<Keyboard> {
-        let color = if colored { ColorMode::Forced } else { ColorMode::Disabled };
+    pub fn new(remote: Rc<Remote>, screen: Arc<Screen>) -> Result<Keyboard> {
+        let color = if screen.is_colored() { ColorMode::Forced } else { ColorMode::Disabled };
         let config = Config::builder()
             .max_history_size(HISTORY)?
             .history_ignore_dups(true)?
@@ -65,7 +68,11 @@ impl Keyboard {
         for bracket in [')', ']', '}'] {
             bind(&mut editor, key(KeyCode::Char(bracket)), Closing(bracket));
         }
-        Ok(Keyboard { editor })
+        // A terminal that cannot go back to the line has nothing drawn above it.
+        if let Ok(mut printer) = editor.create_external_printer() {
+            screen.print_above(Box::new(move |text| printer.print(text).is_ok()));
+        }
+        Ok(Keyboard { editor, screen })
     }
 
     /// Waits for a cell; `initial` stands there already.
@@ -73,7 +80,9 @@ impl Keyboard {
         if let Some(helper) = self.editor.helper() {
             helper.submitted.set(false);
         }
-        match self.editor.readline_with_initial(prompt, (initial, "")) {
+        let editor = &mut self.editor;
+        let read = || editor.readline_with_initial(prompt, (initial, ""));
+        match self.screen.while_typing(read) {
             Ok(cell) => Input::Cell(cell),
             Err(ReadlineError::Interrupted) => Input::Cleared,
             // Bytes that are no text, such as of a picture: the line is given up.

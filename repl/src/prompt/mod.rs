@@ -48,7 +48,7 @@ pub fn prompt(file: Option<&Path>, shared: &Shared) -> Result<u8, Problem> {
     let screen = Arc::new(Screen::new(shared.color));
     let remote = Remote::start(shared.env.clone(), script_dir, screen.clone(), interrupts);
     let remote = Rc::new(remote.map_err(broken)?);
-    let keyboard = Keyboard::new(remote.clone(), screen.is_colored());
+    let keyboard = Keyboard::new(remote.clone(), screen.clone());
     let keyboard = keyboard.map_err(|error| Problem::EngineFailed(error.to_string()))?;
     let mut prompt =
         Prompt { remote, screen, shared, cells: Vec::new(), number: 1, initial: String::new() };

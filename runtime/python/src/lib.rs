@@ -48,7 +48,7 @@ mod turns;
 use flambeau_runtime::script::{Library, ObjectType};
 
 pub use host::module;
-pub use interpreter::{Setup, configure, end};
+pub use interpreter::{Output, Setup, configure, end};
 pub use object::PyObject;
 
 /// What scripts find under `py`.
