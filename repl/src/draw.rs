@@ -2,12 +2,13 @@
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use flambeau_protocol::{ErrorReport, Event};
 
+use crate::above::{Above, Printer};
 use crate::cli::Color;
-use crate::progress::{Bars, Lines};
+use crate::progress::{self, Bars, Lines};
 use crate::signal;
 
 /// The terminal, or what stands in its place.
@@ -16,6 +17,8 @@ pub struct Screen {
     progress: Mutex<Drawing>,
     /// Whether the last line that was written has not ended.
     within_line: AtomicBool,
+    /// Where text goes while a cell is typed, behind a prompt that can draw it.
+    above: OnceLock<Above>,
 }
 
 /// How progress is shown on standard error.
@@ -39,7 +42,28 @@ impl Screen {
             colored: is_colored(color, terminal),
             progress: Mutex::new(drawing),
             within_line: AtomicBool::new(false),
+            above: OnceLock::new(),
         }
+    }
+
+    /// Has text that comes while a cell is typed drawn by `printer`.
+    pub fn print_above(&self, printer: Printer) {
+        // Without a thread it is written as it comes.
+        if let Ok(above) = Above::start(printer) {
+            let _ = self.above.set(above);
+        }
+    }
+
+    /// Reads a cell with `read`; what comes meanwhile is drawn above it.
+    pub fn while_typing<R>(&self, read: impl FnOnce() -> R) -> R {
+        let Some(above) = self.above.get() else { return read() };
+        above.begin();
+        let cell = read();
+        let rest = above.end();
+        if !rest.is_empty() {
+            self.draw(Event::Stdout(rest));
+        }
+        cell
     }
 
     /// Whether there are colours.
@@ -56,6 +80,7 @@ impl Screen {
 
     /// Draws one event. Text is written through, so that nothing is lost should the process die.
     pub fn draw(&self, event: Event) {
+        let Some(event) = self.above_the_line(event) else { return };
         let mut drawing = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         if let Event::Stdout(text) | Event::Stderr(text) = &event
             && !text.is_empty()
@@ -81,6 +106,24 @@ impl Screen {
             }
             // Answers to requests are for whoever asked.
             _ => {}
+        }
+    }
+
+    /// Draws an event above the line that is typed, if one is; else gives it back.
+    fn above_the_line(&self, event: Event) -> Option<Event> {
+        let Some(above) = self.above.get() else { return Some(event) };
+        match event {
+            Event::Stdout(text) => above.take(text).map(Event::Stdout),
+            // Into a file it goes as ever.
+            Event::Stderr(text) if io::stderr().is_terminal() => {
+                above.take(text).map(Event::Stderr)
+            }
+            // A bar that moves would fight with the line.
+            Event::Progress(bar) if above.is_typing() => {
+                let line = bar.finished.then(|| format!("{}\n", progress::line(&bar)));
+                line.and_then(|line| above.take(line)).map(Event::Stderr)
+            }
+            event => Some(event),
         }
     }
 

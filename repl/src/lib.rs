@@ -9,6 +9,7 @@
 
 #![deny(unsafe_code)]
 
+mod above;
 mod cells;
 mod cli;
 mod doc;

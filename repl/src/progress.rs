@@ -135,7 +135,7 @@ impl Lines {
 }
 
 /// The whole state on one line, without a bar.
-fn line(state: &Progress) -> String {
+pub fn line(state: &Progress) -> String {
     let separator = if state.total.is_some() { " " } else { "" };
     format!("{}{separator}{}", prefix(state), tail(state).trim_start())
 }

@@ -27,6 +27,8 @@ pub struct Sink {
 
 // SAFETY: whoever makes a `Sink` promises that the callback takes `user` from any thread.
 unsafe impl Send for Sink {}
+// SAFETY: as above, also from several threads at once.
+unsafe impl Sync for Sink {}
 
 impl Sink {
     /// A sink that calls `callback`.

@@ -1,5 +1,6 @@
 //! The session's thread: takes requests in order, answers each with events.
 
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
@@ -147,6 +148,7 @@ fn options(configure: Configure, sink: Sink) -> Options {
         executable: configure.python,
         script_dir: configure.script_dir.clone(),
         args: configure.args.clone(),
+        output: Some(Arc::new(move |event| sink.emit(&convert::event(event)))),
     });
     let mut libraries = flambeau_stdlib::libraries();
     libraries.push(flambeau_python::library());

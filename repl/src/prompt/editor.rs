@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use flambeau_protocol::Language;
 use rustyline::completion::{Completer, Pair};
@@ -12,8 +13,8 @@ use rustyline::hint::{Hint, Hinter, HistoryHinter};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
     Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event,
-    EventContext, EventHandler, Helper, KeyCode, KeyEvent, Modifiers, Movement, RepeatCount,
-    Result,
+    EventContext, EventHandler, ExternalPrinter, Helper, KeyCode, KeyEvent, Modifiers, Movement,
+    RepeatCount, Result,
 };
 
 use super::colors;
@@ -22,6 +23,7 @@ use super::continuation::{INDENT, indentation, is_open, outdent};
 use super::history::Entries;
 use super::mode::Mode;
 use super::remote::Remote;
+use crate::draw::Screen;
 
 /// How many entries of the history are kept.
 const HISTORY: usize = 100_000;
@@ -39,6 +41,7 @@ pub enum Input {
 /// Reads cells.
 pub struct Keyboard {
     editor: Editor<Assistant, Entries>,
+    screen: Arc<Screen>,
 }
 
 impl Keyboard {
@@ -46,8 +49,8 @@ impl Keyboard {
     ///
     /// # Errors
     /// What the terminal refuses.
-    pub fn new(remote: Rc<Remote>, mode: &Mode, colored: bool) -> Result<Keyboard> {
-        let color = if colored { ColorMode::Forced } else { ColorMode::Disabled };
+    pub fn new(remote: Rc<Remote>, mode: &Mode, screen: Arc<Screen>) -> Result<Keyboard> {
+        let color = if screen.is_colored() { ColorMode::Forced } else { ColorMode::Disabled };
         let config = Config::builder()
             .max_history_size(HISTORY)?
             .history_ignore_dups(true)?
@@ -69,7 +72,11 @@ impl Keyboard {
         for bracket in [')', ']', '}'] {
             bind(&mut editor, key(KeyCode::Char(bracket)), Closing(bracket, mode.clone()));
         }
-        Ok(Keyboard { editor })
+        // A terminal that cannot go back to the line has nothing drawn above it.
+        if let Ok(mut printer) = editor.create_external_printer() {
+            screen.print_above(Box::new(move |text| printer.print(text).is_ok()));
+        }
+        Ok(Keyboard { editor, screen })
     }
 
     /// Waits for a cell; `initial` stands there already.
@@ -77,7 +84,9 @@ impl Keyboard {
         if let Some(helper) = self.editor.helper() {
             helper.submitted.set(false);
         }
-        match self.editor.readline_with_initial(prompt, (initial, "")) {
+        let editor = &mut self.editor;
+        let read = || editor.readline_with_initial(prompt, (initial, ""));
+        match self.screen.while_typing(read) {
             Ok(cell) => Input::Cell(cell),
             Err(ReadlineError::Interrupted) => Input::Cleared,
             // Bytes that are no text, such as of a picture: the line is given up.

@@ -54,7 +54,7 @@ pub fn prompt(file: Option<&Path>, shared: &Shared) -> Result<u8, Problem> {
     let remote = Remote::start(shared.env.clone(), script_dir, screen.clone(), interrupts);
     let remote = Rc::new(remote.map_err(broken)?);
     let mode = Mode::default();
-    let keyboard = Keyboard::new(remote.clone(), &mode, screen.is_colored());
+    let keyboard = Keyboard::new(remote.clone(), &mode, screen.clone());
     let keyboard = keyboard.map_err(|error| Problem::EngineFailed(error.to_string()))?;
     let (cells, initial) = (Vec::new(), String::new());
     let mut prompt = Prompt { remote, screen, shared, mode, cells, number: 1, initial };

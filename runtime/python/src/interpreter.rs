@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use flambeau_runtime::script::{Context, Event};
 use flambeau_runtime::torch::Exceptions;
@@ -16,7 +16,7 @@ use crate::handle::Handle;
 use crate::{host, interrupt, turns};
 
 /// What the interpreter is told before it starts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Setup {
     /// The environment's `python3`: from its place the interpreter finds the packages.
     pub executable: Option<PathBuf>,
@@ -24,7 +24,12 @@ pub struct Setup {
     pub script_dir: Option<PathBuf>,
     /// The arguments after the script's own name: `sys.argv[1:]`.
     pub args: Vec<String>,
+    /// Gets what threads of Python's own print, until [`end`]; the process's streams by default.
+    pub output: Option<Output>,
 }
+
+/// Takes what a thread prints that evaluates nothing.
+pub type Output = Arc<dyn Fn(Event) + Send + Sync>;
 
 static SETUP: Mutex<Option<Setup>> = Mutex::new(None);
 static STARTED: OnceLock<std::result::Result<Bridge, String>> = OnceLock::new();
@@ -48,6 +53,10 @@ pub fn end() {
             }
         });
         flush();
+    }
+    // Whoever took it may be gone from now on.
+    if let Some(setup) = &mut *SETUP.lock().unwrap_or_else(PoisonError::into_inner) {
+        setup.output = None;
     }
 }
 
@@ -224,10 +233,17 @@ fn emit(args: &Bound<'_, PyTuple>) -> PyResult<()> {
         .extract()?;
     let event = if number == 1 { Event::Stdout(text.clone()) } else { Event::Stderr(text.clone()) };
     let shown = Context::current(|ctx| {
-        ctx.emit(event);
+        ctx.emit(event.clone());
         Ok(())
     });
-    if shown.is_err() {
+    if shown.is_ok() {
+        return Ok(());
+    }
+    // Held meanwhile, so that `end` waits for it.
+    let setup = SETUP.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(output) = setup.as_ref().and_then(|setup| setup.output.as_ref()) {
+        output(event);
+    } else {
         // SAFETY: the bytes live through the call. Nobody is left to tell when the stream is gone.
         unsafe { libc::write(number, text.as_ptr().cast(), text.len()) };
     }

@@ -50,7 +50,7 @@ use flambeau_runtime::script::{Library, ObjectType};
 
 pub use cells::{Cells, Outcome};
 pub use host::module;
-pub use interpreter::{Setup, configure, end};
+pub use interpreter::{Output, Setup, configure, end};
 pub use object::PyObject;
 
 /// What scripts find under `py`.
