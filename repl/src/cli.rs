@@ -60,9 +60,52 @@ pub enum Command {
     },
     /// Show which Python and which torch would be used, and why.
     Env,
+    /// Serve Jupyter's clients, or tell Jupyter that the kernel is there.
+    #[command(args_conflicts_with_subcommands = true)]
+    Kernel {
+        /// The file that says where clients expect the kernel.
+        #[arg(short = 'f', value_name = "CONNECTION_FILE")]
+        file: Option<PathBuf>,
+        #[command(subcommand)]
+        action: Option<KernelAction>,
+    },
     /// Run the script on standard input.
     #[command(name = "-")]
     Stdin,
+}
+
+/// What can be done with Jupyter's list of kernels.
+#[derive(Debug, Subcommand)]
+pub enum KernelAction {
+    /// Tell Jupyter how to start the kernel.
+    Install(Install),
+    /// Take that back.
+    Uninstall(Install),
+    /// Show where it has been told.
+    List,
+}
+
+/// Where a kernel is installed, and as what.
+#[derive(Debug, Args)]
+pub struct Install {
+    /// For this user; so it is without one of the next two.
+    #[arg(long, group = "place")]
+    pub user: bool,
+    /// In the Python environment that is used.
+    #[arg(long, group = "place")]
+    pub sys_prefix: bool,
+    /// In another folder, below share/jupyter/kernels.
+    #[arg(long, value_name = "PATH", group = "place")]
+    pub prefix: Option<PathBuf>,
+    /// The kernel's name in Jupyter.
+    #[arg(long, value_name = "NAME", default_value = "flambeau", value_parser = kernel_name)]
+    pub name: String,
+    /// What people see.
+    #[arg(long, value_name = "TEXT")]
+    pub display_name: Option<String>,
+    /// A variable of the environment that the kernel is started with (may be repeated).
+    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = variable)]
+    pub variables: Vec<(String, String)>,
 }
 
 /// Options of `flambeau run`.
@@ -126,6 +169,23 @@ impl Run {
 /// The package that must be installed.
 pub fn torch_requirement() -> String {
     format!("torch=={TORCH_VERSION}")
+}
+
+/// What Jupyter takes for the name of a kernel: it becomes a folder.
+fn kernel_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    match !text.is_empty() && !text.starts_with('.') && text.chars().all(fits) {
+        true => Ok(text.to_lowercase()),
+        false => Err("a kernel's name has letters, digits, '-', '_' and '.'".to_owned()),
+    }
+}
+
+/// `NAME=VALUE`.
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
 }
 
 /// A positive number of seconds, at most about 31 years.

@@ -19,6 +19,7 @@ mod environment;
 mod examine;
 mod extension;
 mod installed;
+mod kernel;
 mod nvidia;
 mod problem;
 mod progress;
@@ -49,6 +50,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ! {
     let outcome = match (command, code) {
         (Some(Command::Run(run)), _) => run::run(run, shared),
         (Some(Command::Doc { name }), _) => doc::doc(name, shared),
+        (Some(Command::Kernel { action: Some(action), .. }), _) => {
+            kernel::spec::manage(action, shared)
+        }
+        (Some(Command::Kernel { file: Some(file), .. }), _) => kernel::kernel(file, shared),
+        (Some(Command::Kernel { .. }), _) => {
+            let message = "expected -f CONNECTION_FILE, install, uninstall or list";
+            Arguments::command().error(ErrorKind::MissingRequiredArgument, message).exit()
+        }
         (Some(Command::Env), _) => examine::examine(shared),
         (None, Some(code)) => run::run_argument(code, shared),
         (None, None) if file.is_some() || stdin().is_terminal() => {

@@ -60,6 +60,12 @@ pub enum Problem {
     /// The engine gave up.
     #[error("the engine cannot go on: {0}")]
     EngineFailed(String),
+    /// The connection file is none, or what it names cannot be had.
+    #[error("{}: {cause}", path.display())]
+    Connection { path: PathBuf, cause: String },
+    /// A kernel spec cannot be written or removed.
+    #[error("kernel spec {}: {cause}", path.display())]
+    Spec { path: PathBuf, cause: String },
     /// Nothing has the name that was asked for.
     #[error("nothing is called '{name}'{}", .near.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
     UnknownName { name: String, near: Option<String> },

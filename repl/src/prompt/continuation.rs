@@ -24,6 +24,11 @@ pub fn is_open(cell: &str, last: &Span) -> bool {
     open || (last.marked && !ends_with_empty_line(part))
 }
 
+/// Whether brackets of a script do not fit together.
+pub fn is_wrong(cell: &str, language: Language) -> bool {
+    language == Language::Rhai && scan(cell).mismatched
+}
+
 fn is_open_script(cell: &str) -> bool {
     let scan = scan(cell);
     if scan.mismatched {

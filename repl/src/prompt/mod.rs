@@ -27,6 +27,8 @@ use crate::signal::Interrupts;
 use crate::source::Source;
 
 use commands::Flow;
+pub use continuation::{indentation, is_open, is_wrong, question};
+
 use continuation::Question;
 use editor::{Input, Keyboard};
 use mode::Mode;

@@ -1,0 +1,148 @@
+//! Requests that are answered at once, whatever the engine is busy with.
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+
+use super::sockets::Channel;
+use super::wire::{Message, VERSION};
+use super::{Current, Kernel, Started};
+use crate::cells::{self, spans};
+use crate::prompt::{indentation, is_open, is_wrong};
+use flambeau_protocol::Language;
+
+/// What clients learn of the kernel.
+fn info() -> Value {
+    json!({
+        "status": "ok",
+        "protocol_version": VERSION,
+        "implementation": "flambeau",
+        "implementation_version": env!("CARGO_PKG_VERSION"),
+        "language_info": {
+            "name": "rhai",
+            "version": "1.27",
+            "mimetype": "text/x-rhai",
+            "file_extension": ".rhai",
+            "pygments_lexer": "rust",
+            "codemirror_mode": "rust",
+        },
+        "banner": concat!("Flambeau ", env!("CARGO_PKG_VERSION"), ": Rhai over PyTorch"),
+        "help_links": [
+            {"text": "PyTorch", "url": "https://docs.pytorch.org/docs/stable/"},
+            {"text": "Rhai", "url": "https://rhai.rs/book/"},
+        ],
+        "supported_features": [],
+        "debugger": false,
+    })
+}
+
+impl Kernel {
+    /// Takes a request of the control channel.
+    pub(super) fn control(&mut self, request: Message) {
+        match request.kind() {
+            "interrupt_request" => {
+                self.interrupt();
+                self.answer_at_once(Channel::Control, &request, json!({"status": "ok"}));
+            }
+            "debug_request" => {
+                let content = json!({
+                    "type": "response",
+                    "success": false,
+                    "request_seq": request.content["seq"],
+                    "command": request.content["command"],
+                    "message": "there is no debugger yet",
+                });
+                self.answer_at_once(Channel::Control, &request, content);
+            }
+            _ => self.at_once(Channel::Control, request),
+        }
+    }
+
+    /// Takes a request of the shell channel: what needs the engine waits for it.
+    pub(super) fn shell(&mut self, request: Message) {
+        match request.kind() {
+            "execute_request" | "complete_request" | "inspect_request" => {
+                self.queue.push_back(request);
+            }
+            _ => self.at_once(Channel::Shell, request),
+        }
+    }
+
+    fn at_once(&mut self, channel: Channel, request: Message) {
+        let content = match request.kind() {
+            "kernel_info_request" => info(),
+            "is_complete_request" => is_complete(&request.content),
+            "history_request" => self.inputs.history(&request.content),
+            "comm_info_request" => json!({"status": "ok", "comms": {}}),
+            "shutdown_request" => {
+                self.ended = true;
+                json!({"status": "ok", "restart": request.content["restart"] == true})
+            }
+            "comm_open" => {
+                let id = request.content["comm_id"].clone();
+                let header = request.header.clone();
+                self.publish_to(&header, "comm_close", json!({"comm_id": id, "data": {}}));
+                return;
+            }
+            // What nobody knows is nothing that anybody waits for.
+            _ => return,
+        };
+        self.answer_at_once(channel, &request, content);
+    }
+
+    fn answer_at_once(&mut self, channel: Channel, request: &Message, content: Value) {
+        self.publish_status("busy", &request.header);
+        self.reply(channel, request, content);
+        self.publish_status("idle", &request.header);
+    }
+
+    /// Stops what runs; what waits is answered without being begun.
+    pub(super) fn interrupt(&mut self) {
+        match (&self.current, &self.engine) {
+            (Some(Current::Execution(_)), Started::Running(engine)) => {
+                engine.interrupt();
+                self.aborts = true;
+            }
+            _ => self.abort(),
+        }
+    }
+
+    /// Answers every cell that waits: it is not executed.
+    pub(super) fn abort(&mut self) {
+        // What was sent before this moment may still lie in the socket.
+        while let Some(request) = self.receive(Channel::Shell) {
+            self.shell(request);
+        }
+        let (aborted, kept) = std::mem::take(&mut self.queue)
+            .into_iter()
+            .partition(|request| request.kind() == "execute_request");
+        self.queue = kept;
+        let aborted: VecDeque<Message> = aborted;
+        for request in aborted {
+            let content = json!({
+                "status": "aborted",
+                "ename": "aborted",
+                "evalue": "",
+                "traceback": [],
+                "execution_count": self.inputs.count(),
+            });
+            self.answer_at_once(Channel::Shell, &request, content);
+        }
+    }
+}
+
+fn is_complete(content: &Value) -> Value {
+    let code = content["code"].as_str().unwrap_or_default();
+    let spans = spans(code, Language::Rhai);
+    let Some(last) = spans.last() else { return json!({"status": "complete"}) };
+    // A notebook's cell has no prompt behind it: a mark is not waited for.
+    let last = cells::Span { marked: false, ..last.clone() };
+    if is_open(code, &last) {
+        let indent = " ".repeat(indentation(code, last.language));
+        json!({"status": "incomplete", "indent": indent})
+    } else if is_wrong(&code[last.range.clone()], last.language) {
+        json!({"status": "invalid"})
+    } else {
+        json!({"status": "complete"})
+    }
+}

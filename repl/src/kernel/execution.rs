@@ -1,0 +1,231 @@
+//! Cells: from a request to its reply.
+
+use std::collections::VecDeque;
+
+use flambeau_protocol::{Done, ErrorReport, Event, Language, Request};
+use serde_json::{Map, Value, json};
+
+use super::sockets::Channel;
+use super::wire::Message;
+use super::{Current, Kernel, Started};
+use crate::cells::{Part, name_of_part, parts};
+use crate::prompt::question;
+
+/// A cell that is being executed.
+pub struct Execution {
+    request: Message,
+    /// What is still to be evaluated.
+    parts: VecDeque<Part>,
+    name: String,
+    number: usize,
+    /// The number of the request to the engine that is under way.
+    waits_for: u64,
+    begun: usize,
+    silent: bool,
+    stored: bool,
+    /// Expressions to be evaluated behind the cell, and what the earlier ones came to.
+    expressions: VecDeque<(String, String)>,
+    values: Map<String, Value>,
+    expression: Option<String>,
+    payload: Vec<Value>,
+}
+
+fn flag(content: &Value, name: &str, default: bool) -> bool {
+    content[name].as_bool().unwrap_or(default)
+}
+
+/// An error as clients show it.
+fn described(error: &ErrorReport) -> Value {
+    let traceback: Vec<&str> = error.coloured.trim_end().split('\n').collect();
+    json!({"ename": error.kind, "evalue": error.message, "traceback": traceback})
+}
+
+fn with_status(mut content: Value, status: &str, count: usize) -> Value {
+    content["status"] = json!(status);
+    content["execution_count"] = json!(count);
+    content
+}
+
+impl Kernel {
+    /// Begins with a cell.
+    pub(super) fn execute(&mut self, request: Message) {
+        self.parent = request.header.clone();
+        self.publish_status("busy", &request.header);
+        let content = &request.content;
+        let code = content["code"].as_str().unwrap_or_default().to_owned();
+        let silent = flag(content, "silent", false);
+        let stored = !silent && flag(content, "store_history", true) && !code.trim().is_empty();
+        let number = if stored { self.inputs.begin(&code) } else { self.inputs.count() };
+        if !silent {
+            let content = json!({"code": code, "execution_count": number});
+            self.publish("execute_input", content);
+        }
+        let expressions = content["user_expressions"].as_object().cloned().unwrap_or_default();
+        let expressions = expressions
+            .into_iter()
+            .filter_map(|(name, code)| Some((name, code.as_str()?.to_owned())))
+            .collect();
+        let asked = question(code.trim());
+        let execution = Execution {
+            parts: match asked {
+                Some(_) => VecDeque::new(),
+                None => parts(&code, Language::Rhai).into(),
+            },
+            name: format!("cell {number}"),
+            number,
+            waits_for: 0,
+            begun: 0,
+            silent,
+            stored,
+            expressions,
+            values: Map::new(),
+            expression: None,
+            payload: Vec::new(),
+            request,
+        };
+        let name = asked.map(|question| question.name.to_owned());
+        self.current = Some(Current::Execution(Box::new(execution)));
+        match (name, &self.engine) {
+            (_, Started::Failed(cause)) => {
+                let cause = cause.clone();
+                self.fail(&cause);
+            }
+            (Some(name), _) => {
+                let id = self.send(|id| Request::Doc { id, name, language: Language::Rhai });
+                if let Some(Current::Execution(execution)) = &mut self.current {
+                    execution.waits_for = id;
+                }
+            }
+            (None, _) => self.next_part(),
+        }
+    }
+
+    /// Sends a request to the engine: its number.
+    pub(super) fn send(&mut self, request: impl FnOnce(u64) -> Request) -> u64 {
+        self.asked += 1;
+        if let Started::Running(engine) = &self.engine
+            && !engine.send(&request(self.asked))
+        {
+            self.fail("it is gone");
+        }
+        self.asked
+    }
+
+    /// Has the engine evaluate what comes next of the cell; with nothing left the cell has ended.
+    fn next_part(&mut self) {
+        let Some(Current::Execution(execution)) = &mut self.current else { return };
+        let keep = execution.stored.then(|| execution.number as u64);
+        let (code, language, source_name, keep) = match execution.parts.pop_front() {
+            Some(part) => {
+                let name = name_of_part(&execution.name, execution.begun);
+                execution.begun += 1;
+                (part.code, part.language, name, keep)
+            }
+            None => match execution.expressions.pop_front() {
+                Some((name, code)) => {
+                    execution.expression = Some(name);
+                    (code, Language::Rhai, "user expression".to_owned(), None)
+                }
+                None => return self.finish(None),
+            },
+        };
+        let id = self.send(|id| Request::Evaluate { id, source_name, code, keep, language });
+        if let Some(Current::Execution(execution)) = &mut self.current {
+            execution.waits_for = id;
+        }
+    }
+
+    /// Takes an answer of the engine to something of the cell.
+    pub(super) fn executed(&mut self, event: Event) {
+        let Some(Current::Execution(execution)) = &mut self.current else { return };
+        match event {
+            Event::Done(done) if done.id == execution.waits_for => {
+                if let Some(name) = execution.expression.take() {
+                    execution.values.insert(name, value_of(&done));
+                    return self.next_part();
+                }
+                self.part_done(done);
+            }
+            Event::Documentation { id, text, near } if id == execution.waits_for => {
+                let text = text.unwrap_or_else(|| match near {
+                    Some(near) => format!("nothing has that name; did you mean {near}?"),
+                    None => "nothing has that name".to_owned(),
+                });
+                let page = json!({"source": "page", "start": 0, "data": {"text/plain": text}});
+                execution.payload.push(page);
+                self.next_part();
+            }
+            // Answers to what was asked before.
+            _ => {}
+        }
+    }
+
+    fn part_done(&mut self, done: Done) {
+        let Some(Current::Execution(execution)) = &mut self.current else { return };
+        if let Some(error) = done.error {
+            return self.finish(Some(error));
+        }
+        let (number, last) = (execution.number, execution.parts.is_empty());
+        if let Some(text) = done.result.filter(|_| last && !execution.silent) {
+            if execution.stored {
+                self.inputs.result(number, &text);
+            }
+            let data = json!({"text/plain": text});
+            let content = json!({"execution_count": number, "data": data, "metadata": {}});
+            self.publish("execute_result", content);
+        }
+        self.next_part();
+    }
+
+    /// The engine cannot go on.
+    pub(super) fn fail(&mut self, cause: &str) {
+        match &self.current {
+            Some(Current::Execution(_)) => {
+                self.finish(Some(ErrorReport::without_place("EngineError", cause)));
+            }
+            Some(Current::Question(..)) => self.unanswered(),
+            None => {}
+        }
+    }
+
+    /// Answers the request.
+    fn finish(&mut self, error: Option<ErrorReport>) {
+        let Some(Current::Execution(execution)) = self.current.take() else { return };
+        let Execution { request, number, silent, values, payload, .. } = *execution;
+        let content = match &error {
+            None => {
+                let content = json!({"user_expressions": values, "payload": payload});
+                with_status(content, "ok", number)
+            }
+            Some(error) => {
+                let content = described(error);
+                if !silent {
+                    self.publish("error", content.clone());
+                }
+                with_status(content, "error", number)
+            }
+        };
+        self.reply(Channel::Shell, &request, content);
+        let stops = flag(&request.content, "stop_on_error", true);
+        self.publish_status("idle", &request.header);
+        let interrupted = std::mem::take(&mut self.aborts);
+        if error.is_some() && (stops || interrupted) {
+            self.abort();
+        }
+    }
+}
+
+/// What an expression came to.
+fn value_of(done: &Done) -> Value {
+    match &done.error {
+        Some(error) => {
+            let mut content = described(error);
+            content["status"] = json!("error");
+            content
+        }
+        None => {
+            let text = done.result.clone().unwrap_or_default();
+            json!({"status": "ok", "data": {"text/plain": text}, "metadata": {}})
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! `flambeau kernel`: a session for Jupyter's clients. The owner of ZeroMQ.
+//!
+//! One thread has the sockets and all state; it waits for nothing but them and the [`outbox`]. The engine starts and
+//! evaluates on threads of its own, so the kernel answers from the first moment and while a cell runs.
+
+mod capture;
+mod connection;
+mod control;
+mod cursor;
+mod execution;
+mod input;
+mod outbox;
+mod publish;
+mod questions;
+mod sockets;
+pub mod spec;
+mod wire;
+
+use std::collections::VecDeque;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use flambeau_protocol::{Configure, Event};
+use serde_json::{Value, json};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::cli::Shared;
+use crate::engine::Engine;
+use crate::environment::Places;
+use crate::extension;
+use crate::problem::{Problem, exit};
+use crate::start::start;
+
+use capture::Capture;
+use connection::Connection;
+use execution::Execution;
+use input::Inputs;
+use outbox::{Item, Outbox, heard};
+use publish::Bars;
+use sockets::{Channel, Sockets};
+use wire::{Message, Session};
+
+/// How long text waits for more, so that a loop of prints does not flood clients: Jupyter's server cuts off at a
+/// thousand messages per second.
+const TOGETHER: Duration = Duration::from_millis(10);
+/// How often is looked whether the parent is still there.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Serves the clients of a connection file until one of them, or a signal, ends it.
+///
+/// # Errors
+/// What is wrong with the connection file, or with what it names.
+pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
+    let folder = std::env::current_dir().ok();
+    let places =
+        Places { explicit: shared.env.as_deref(), script_dir: folder.as_deref(), sandbox: false };
+    extension::move_in_if_needed(places)?;
+    let connection = Connection::read(file)?;
+    let wrong = |cause| Problem::Connection { path: file.to_owned(), cause };
+    let sockets = Sockets::bind(&connection).map_err(wrong)?;
+    let broken = |error: std::io::Error| Problem::EngineFailed(error.to_string());
+    let (outbox, bell) = Outbox::new().map_err(broken)?;
+    let capture = Capture::start(outbox.clone()).map_err(broken)?;
+    watch(outbox.clone()).map_err(broken)?;
+    let explicit = shared.env.clone();
+    let (start_outbox, events) = (outbox.clone(), outbox.clone());
+    thread::Builder::new()
+        .name("flambeau start".to_owned())
+        .spawn(move || {
+            let places = Places {
+                explicit: explicit.as_deref(),
+                script_dir: folder.as_deref(),
+                sandbox: false,
+            };
+            let engine = start(places, Configure::default(), move |event| {
+                // What was written before it comes before it.
+                capture.drain();
+                match event {
+                    Event::Stdout(text) => events.write(outbox::Stream::Stdout, &text),
+                    Event::Stderr(text) => events.write(outbox::Stream::Stderr, &text),
+                    event => events.push(Item::Event(event)),
+                }
+            });
+            start_outbox.push(Item::Started(engine.map(Arc::new)));
+        })
+        .map_err(broken)?;
+    let mut kernel = Kernel::new(sockets, Session::new(&connection.key), outbox, bell);
+    kernel.serve();
+    Ok(exit::OK)
+}
+
+/// Has signals told to the kernel; none ends the process by itself.
+fn watch(outbox: Arc<Outbox>) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::Builder::new().name("flambeau signals".to_owned()).spawn(move || {
+        for signal in signals.forever() {
+            let interrupted = signal == SIGINT;
+            outbox.push(if interrupted { Item::Interrupted } else { Item::Terminated });
+        }
+    })?;
+    Ok(())
+}
+
+/// What the engine is busy with.
+enum Current {
+    Execution(Box<Execution>),
+    /// A question and what it is answered with: waits for the event of this number.
+    Question(u64, Message),
+}
+
+/// The engine, as far as it is there.
+enum Started {
+    Not,
+    Running(Arc<Engine>),
+    Failed(String),
+}
+
+/// The kernel's state.
+struct Kernel {
+    sockets: Sockets,
+    session: Session,
+    outbox: Arc<Outbox>,
+    bell: UnixStream,
+    engine: Started,
+    /// Requests that wait for the engine.
+    queue: VecDeque<Message>,
+    current: Option<Current>,
+    /// The header of the request that output belongs to.
+    parent: Value,
+    inputs: Inputs,
+    bars: Bars,
+    /// The number of the last request to the engine.
+    asked: u64,
+    /// When text was last said.
+    said: Instant,
+    /// Whether the cell under way was interrupted: then those behind it are not begun.
+    aborts: bool,
+    ended: bool,
+}
+
+impl Kernel {
+    fn new(sockets: Sockets, session: Session, outbox: Arc<Outbox>, bell: UnixStream) -> Kernel {
+        Kernel {
+            sockets,
+            session,
+            outbox,
+            bell,
+            engine: Started::Not,
+            queue: VecDeque::new(),
+            current: None,
+            parent: json!({}),
+            inputs: Inputs::default(),
+            bars: Bars::default(),
+            asked: 0,
+            said: Instant::now(),
+            aborts: false,
+            ended: false,
+        }
+    }
+
+    fn serve(&mut self) {
+        let parent = std::env::var("JPY_PARENT_PID").ok().and_then(|pid| pid.parse::<u32>().ok());
+        self.publish_status("starting", &json!({}));
+        let mut late = false;
+        while !self.ended {
+            let since = self.said.elapsed();
+            let patience = if late { TOGETHER.saturating_sub(since) } else { LOOK };
+            let arrived = self.sockets.wait(&self.bell, patience);
+            if arrived.heartbeat {
+                self.sockets.beat();
+            }
+            if arrived.subscription {
+                self.welcome();
+            }
+            heard(&self.bell);
+            let text = self.said.elapsed() >= TOGETHER;
+            let items = self.outbox.take(text);
+            late = !text;
+            for item in items {
+                self.take(item);
+            }
+            if arrived.control {
+                while let Some(message) = self.receive(Channel::Control) {
+                    self.control(message);
+                }
+            }
+            if arrived.shell {
+                while let Some(message) = self.receive(Channel::Shell) {
+                    self.shell(message);
+                }
+            }
+            self.go_on();
+            // Whoever started us has gone, and with it all who could ask for anything.
+            if parent.is_some_and(|parent| std::os::unix::process::parent_id() != parent) {
+                self.ended = true;
+            }
+        }
+        self.end();
+    }
+
+    /// The next message of a channel that is one; others are as if they had not come.
+    fn receive(&mut self, channel: Channel) -> Option<Message> {
+        loop {
+            if let Some(message) = self.session.decode(self.sockets.receive(channel)?) {
+                return Some(message);
+            }
+        }
+    }
+
+    fn take(&mut self, item: Item) {
+        match item {
+            Item::Started(Ok(engine)) => self.engine = Started::Running(engine),
+            Item::Started(Err(problem)) => self.engine = Started::Failed(problem.to_string()),
+            Item::Text(stream, text) => {
+                self.said = Instant::now();
+                self.publish("stream", json!({"name": stream.name(), "text": text}));
+            }
+            Item::Event(event) => self.event(event),
+            Item::Interrupted => self.interrupt(),
+            Item::Terminated => self.ended = true,
+        }
+    }
+
+    /// Gives the engine its next work.
+    fn go_on(&mut self) {
+        while self.current.is_none() && !matches!(self.engine, Started::Not) {
+            let Some(request) = self.queue.pop_front() else { return };
+            match request.kind() {
+                "execute_request" => self.execute(request),
+                _ => self.ask(request),
+            }
+        }
+    }
+
+    /// Ends the session, so that what it left open is written out.
+    fn end(&mut self) {
+        let engine = std::mem::replace(&mut self.engine, Started::Not);
+        if let Started::Running(engine) = engine {
+            engine.interrupt();
+            // What it says meanwhile has nobody to hear it, but must not keep it from ending.
+            let outbox = self.outbox.clone();
+            let ending = thread::spawn(move || drop(engine));
+            while !ending.is_finished() {
+                outbox.take(true);
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What waits for the kernel's thread: events of the engine and captured output, in order.
+//!
+//! Text that follows text is put together, so a loop of prints is a few messages. What else there is comes as it was.
+//! Memory stays bounded because whoever writes text waits while much of it lies here.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use flambeau_protocol::Event;
+
+use crate::engine::Engine;
+use crate::problem::Problem;
+
+/// Bytes of text that may wait.
+const MOST: usize = 16 << 20;
+/// Bytes of one message.
+const MESSAGE: usize = 1 << 20;
+
+/// One of the process's two streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl Stream {
+    /// As clients call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+        }
+    }
+}
+
+/// Something for the kernel's thread.
+pub enum Item {
+    /// The engine is there, or will not be.
+    Started(Result<Arc<Engine>, Problem>),
+    Text(Stream, String),
+    Event(Event),
+    /// The process was asked to end.
+    Terminated,
+    /// The process was asked to stop what runs.
+    Interrupted,
+}
+
+/// The queue.
+pub struct Outbox {
+    waiting: Mutex<Waiting>,
+    taken: Condvar,
+    bell: UnixStream,
+}
+
+#[derive(Default)]
+struct Waiting {
+    items: VecDeque<Item>,
+    /// Bytes of text in `items`.
+    text: usize,
+}
+
+impl Outbox {
+    /// An empty one, and what rings when something comes.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn new() -> io::Result<(Arc<Outbox>, UnixStream)> {
+        let (bell, heard) = UnixStream::pair()?;
+        bell.set_nonblocking(true)?;
+        heard.set_nonblocking(true)?;
+        let outbox = Outbox { waiting: Mutex::default(), taken: Condvar::new(), bell };
+        Ok((Arc::new(outbox), heard))
+    }
+
+    fn ring(&self) {
+        // Full means that it rings.
+        let _ = (&self.bell).write(&[1]);
+    }
+
+    /// Adds an item.
+    pub fn push(&self, item: Item) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).items.push_back(item);
+        self.ring();
+    }
+
+    /// Adds text; waits while there is too much.
+    pub fn write(&self, stream: Stream, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = |waiting: &mut Waiting| waiting.text > MOST;
+        let waiting = self.taken.wait_while(waiting, full);
+        let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+        waiting.text += text.len();
+        match waiting.items.back_mut() {
+            Some(Item::Text(last, held)) if *last == stream && held.len() < MESSAGE => {
+                held.push_str(text);
+            }
+            _ => waiting.items.push_back(Item::Text(stream, text.to_owned())),
+        }
+        drop(waiting);
+        self.ring();
+    }
+
+    /// Takes all. With `text` text at the end stays, so that more can be put to it.
+    pub fn take(&self, text: bool) -> VecDeque<Item> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut items = std::mem::take(&mut waiting.items);
+        waiting.text = 0;
+        if !text && let Some(last) = items.pop_back() {
+            match last {
+                Item::Text(stream, held) => {
+                    waiting.text = held.len();
+                    waiting.items.push_back(Item::Text(stream, held));
+                }
+                other => items.push_back(other),
+            }
+        }
+        drop(waiting);
+        self.taken.notify_all();
+        items
+    }
+}
+
+/// Silences the bell.
+pub fn heard(mut bell: &UnixStream) {
+    let mut rings = [0; 64];
+    while let Ok(1..) = bell.read(&mut rings) {}
+}

@@ -1,0 +1,111 @@
+//! What all clients hear: status, output, pictures, progress.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use flambeau_protocol::{Event, Progress};
+use serde_json::{Map, Value, json};
+
+use super::sockets::Channel;
+use super::wire::Message;
+use super::{Current, Kernel};
+use crate::progress;
+
+/// How often a progress bar is drawn.
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// The bars that clients show: when each was drawn last.
+#[derive(Default)]
+pub struct Bars(HashMap<u64, Instant>);
+
+/// A bundle of representations by MIME type: JSON as such, all else as text.
+pub fn bundle(items: Vec<(String, String)>) -> Value {
+    let item = |(mime, data): (String, String)| {
+        let json = mime == "application/json" || mime.ends_with("+json");
+        let value = match json.then(|| serde_json::from_str(&data)) {
+            Some(Ok(value)) => value,
+            _ => Value::String(data),
+        };
+        (mime, value)
+    };
+    Value::Object(items.into_iter().map(item).collect())
+}
+
+impl Kernel {
+    /// Says something that belongs to the request under way, or to the last one.
+    pub(super) fn publish(&mut self, kind: &str, content: Value) {
+        let parent = self.parent.clone();
+        self.publish_to(&parent, kind, content);
+    }
+
+    /// Says something that belongs to a request.
+    pub(super) fn publish_to(&mut self, parent: &Value, kind: &str, content: Value) {
+        let mut message = self.session.message(kind, parent, content);
+        message.identities = vec![format!("kernel.{kind}").into_bytes()];
+        self.sockets.publish(self.session.encode(&message));
+    }
+
+    pub(super) fn publish_status(&mut self, status: &str, parent: &Value) {
+        self.publish_to(parent, "status", json!({"execution_state": status}));
+    }
+
+    /// Greets new subscriptions, so that clients know when they miss nothing any more.
+    pub(super) fn welcome(&mut self) {
+        while let Some(topic) = self.sockets.subscription() {
+            let subscription = String::from_utf8_lossy(&topic).into_owned();
+            let content = json!({"subscription": subscription});
+            let mut message = self.session.message("iopub_welcome", &json!({}), content);
+            message.identities = vec![topic];
+            self.sockets.publish(self.session.encode(&message));
+        }
+    }
+
+    /// Answers a request.
+    pub(super) fn reply(&mut self, channel: Channel, request: &Message, content: Value) {
+        let kind = request.kind().replace("_request", "_reply");
+        let mut message = self.session.message(&kind, &request.header, content);
+        message.identities.clone_from(&request.identities);
+        self.sockets.reply(channel, self.session.encode(&message));
+    }
+
+    /// Takes what the engine says.
+    pub(super) fn event(&mut self, event: Event) {
+        match event {
+            Event::Display(items) => {
+                let content =
+                    json!({"data": bundle(items), "metadata": Map::new(), "transient": Map::new()});
+                self.publish("display_data", content);
+            }
+            Event::Progress(state) => self.progress(&state),
+            Event::Failed(cause) => {
+                self.engine = super::Started::Failed(cause.clone());
+                self.fail(&cause);
+            }
+            event => match &self.current {
+                Some(Current::Execution(_)) => self.executed(event),
+                Some(Current::Question(..)) => self.answered(event),
+                None => {}
+            },
+        }
+    }
+
+    /// Shows how far something is.
+    fn progress(&mut self, state: &Progress) {
+        let now = Instant::now();
+        let known = self.bars.0.get(&state.id).copied();
+        let soon = known.is_some_and(|last| now.duration_since(last) < REDRAW);
+        if soon && !state.finished {
+            return;
+        }
+        let kind = if known.is_some() { "update_display_data" } else { "display_data" };
+        if state.finished {
+            self.bars.0.remove(&state.id);
+        } else {
+            self.bars.0.insert(state.id, now);
+        }
+        let id = format!("progress-{}", state.id);
+        let data = json!({"text/plain": progress::line(state)});
+        let content = json!({"data": data, "metadata": {}, "transient": {"display_id": id}});
+        self.publish(kind, content);
+    }
+}
