@@ -11,6 +11,7 @@
 
 mod above;
 mod cli;
+mod cut;
 mod doc;
 mod draw;
 mod engine;
@@ -19,6 +20,7 @@ mod examine;
 mod extension;
 mod installed;
 mod nvidia;
+mod picture;
 mod problem;
 mod progress;
 mod prompt;

@@ -79,7 +79,7 @@ fn evaluate(
     })?;
     let engine = Arc::new(engine);
     interrupts.forward_to(&engine);
-    engine.send(&Request::Evaluate { id: 1, source_name: name, code, keep: None });
+    engine.send(&Request::Evaluate { id: 1, source_name: name, code, keep: None, width: None });
     let done = answers.recv().unwrap_or_else(|_| Err(Problem::EngineFailed("it is gone".into())));
     interrupts.finished();
     screen.finish();

@@ -11,6 +11,9 @@ use crate::convert;
 use crate::handle::{Shared, Sink};
 use crate::panics::catch;
 
+/// Columns of a terminal of which nothing is known.
+const WIDTH: usize = 80;
+
 /// Runs until a shutdown or until the handle is gone.
 pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sink: Sink) {
     let mut session = match catch(|| Session::new(options(configure, sink))) {
@@ -23,7 +26,8 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
     sink.emit(&Event::Ready);
     while let Ok(request) = inbox.recv() {
         match request {
-            Request::Evaluate { id, source_name, code, keep } => {
+            Request::Evaluate { id, source_name, code, keep, width } => {
+                session.set_width(width.unwrap_or(WIDTH));
                 let done = evaluate(&mut session, shared, id, &source_name, &code, keep);
                 shared.ended();
                 sink.emit(&Event::Done(done));
@@ -42,6 +46,10 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
                 let (start, items) = found.unwrap_or((cursor, Vec::new()));
                 let items = items.into_iter().map(convert::completion).collect();
                 sink.emit(&Event::Completions { id, start, items });
+            }
+            Request::Signature { id, code, cursor } => {
+                let found = catch(|| session.signature(&code, cursor)).ok().flatten();
+                sink.emit(&Event::Signature { id, call: found.map(convert::signature) });
             }
             Request::Variables { id } => {
                 let found = catch(|| session.describe()).unwrap_or_default();
@@ -107,7 +115,7 @@ fn evaluate(
     let outcome = catch(|| match session.evaluate(name, code) {
         Ok(value) if value.is_unit() => {}
         Ok(value) => {
-            done.result = Some(session.display(&value));
+            done.result = Some(session.represent(&value));
             if let Some(number) = keep.and_then(|number| usize::try_from(number).ok()) {
                 session.keep(number, &value);
             }

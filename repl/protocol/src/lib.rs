@@ -10,12 +10,12 @@
 mod event;
 mod request;
 
-pub use event::{Completion, Done, ErrorReport, Event, Progress, Variable};
+pub use event::{Bundle, Completion, Done, ErrorReport, Event, Progress, Signature, Variable};
 pub use request::{Configure, Limits, Permissions, Request};
 
 /// What `flambeau_engine_abi` returns: the version of the functions that the engine library exports and
 /// of these messages. A program refuses an engine of another version.
-pub const ABI: u32 = 3;
+pub const ABI: u32 = 4;
 
 /// The file name of the engine library.
 pub const ENGINE_LIBRARY: &str = "libflambeau_engine.so";

@@ -24,6 +24,8 @@ pub enum Request {
         code: String,
         /// Keeps the value as `Out[keep]` and `_`, for the cells of a prompt or a notebook.
         keep: Option<u64>,
+        /// How many columns there are for what is shown; 80 if absent.
+        width: Option<usize>,
     },
     /// Asks for the session's variables. Answered by [`Event::Variables`].
     ///
@@ -53,6 +55,17 @@ pub enum Request {
     ///
     /// [`Event::Completions`]: crate::Event::Completions
     Complete {
+        /// Comes back in the answer.
+        id: u64,
+        /// The cell as it stands.
+        code: String,
+        /// Where the cursor is in `code`, in bytes.
+        cursor: usize,
+    },
+    /// Asks for the call around the cursor. Answered by [`Event::Signature`].
+    ///
+    /// [`Event::Signature`]: crate::Event::Signature
+    Signature {
         /// Comes back in the answer.
         id: u64,
         /// The cell as it stands.

@@ -21,8 +21,9 @@ fn requests_are_tagged_by_name() {
             source_name: "a.rhai".into(),
             code: "1 + 1".into(),
             keep: None,
+            width: Some(100),
         },
-        r#"{"request":"evaluate","id":7,"source_name":"a.rhai","code":"1 + 1","keep":null}"#,
+        r#"{"request":"evaluate","id":7,"source_name":"a.rhai","code":"1 + 1","keep":null,"width":100}"#,
     );
     check(
         &Request::Doc { id: 1, name: "torch.add".into() },

@@ -1,5 +1,6 @@
 //! The prompt: reads cells, has them evaluated in one session, shows what they come to.
 
+mod call;
 mod colors;
 mod commands;
 mod completion;
@@ -50,6 +51,7 @@ pub fn prompt(file: Option<&Path>, shared: &Shared) -> Result<u8, Problem> {
     let remote = Rc::new(remote.map_err(broken)?);
     let keyboard = Keyboard::new(remote.clone(), screen.clone());
     let keyboard = keyboard.map_err(|error| Problem::EngineFailed(error.to_string()))?;
+    screen.show_pictures();
     let mut prompt =
         Prompt { remote, screen, shared, cells: Vec::new(), number: 1, initial: String::new() };
     draw::write(
@@ -64,6 +66,9 @@ pub fn prompt(file: Option<&Path>, shared: &Shared) -> Result<u8, Problem> {
     prompt.remote.end();
     outcome
 }
+
+/// What shows a result to its end.
+const ALL: &str = "print(_)";
 
 /// A cell that was evaluated.
 struct Evaluated {
@@ -144,8 +149,8 @@ impl Prompt<'_> {
 
     fn show(&self, done: &Done) {
         self.screen.finish();
-        if let Some(text) = &done.result {
-            self.say(text);
+        if let Some(bundle) = &done.result {
+            self.say(self.screen.shown(bundle, Some(ALL)).trim_end_matches('\n'));
         }
         if let Some(error) = &done.error {
             self.screen.fresh_line();
