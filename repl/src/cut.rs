@@ -34,6 +34,11 @@ pub fn cut(text: &str, columns: usize, rows: usize, all: &str) -> String {
     text.to_owned()
 }
 
+/// Whether a text needs no more than the screen.
+pub fn fits(text: &str, columns: usize, rows: usize) -> bool {
+    cut(text, columns, rows, "") == text
+}
+
 /// Lines with where they begin.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;

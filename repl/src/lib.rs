@@ -20,6 +20,7 @@ mod examine;
 mod extension;
 mod installed;
 mod nvidia;
+mod pager;
 mod picture;
 mod problem;
 mod progress;

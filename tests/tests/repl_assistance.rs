@@ -8,7 +8,7 @@ fn home() -> TempDir {
 }
 
 fn start(home: &TempDir) -> Terminal {
-    let terminal = Start::new(&[], home.path()).start();
+    let terminal = Start::new(&[], home.path()).with("PAGER", "cat").start();
     terminal.see_prompt(1);
     terminal
 }
@@ -209,6 +209,25 @@ fn a_question_mark_shows_help() {
     terminal.see("in_features");
     terminal.press("torch.lenalg?\r");
     terminal.see("nothing is called 'torch.lenalg'; did you mean torch.linalg?");
+}
+
+#[test]
+fn a_page_longer_than_the_screen_goes_to_the_pager() {
+    let home = home();
+    let mut terminal =
+        Start::new(&[], home.path()).with("PAGER", "sed -n 's/^/paged: /;1p'").start();
+    terminal.see_prompt(1);
+    terminal.press("torch.sum?\r");
+    terminal.see("paged: torch.sum: an operator of libtorch");
+    terminal.see_prompt(1);
+    terminal.press("math.floor?\r");
+    terminal.see("math.floor(");
+    assert!(!terminal.screen().contains("paged: math"), "{}", terminal.screen());
+    // One that is not there is no reason to show nothing.
+    let mut terminal = Start::new(&[], home.path()).with("PAGER", "no-such-pager").start();
+    terminal.see_prompt(1);
+    terminal.press("torch.sum?\r");
+    terminal.see("pytorch.org/docs/stable/generated/torch.sum.html");
 }
 
 #[test]

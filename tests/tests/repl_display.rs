@@ -66,7 +66,8 @@ fn a_table_keeps_within_the_width() {
 fn a_long_table_shows_its_ends() {
     let rows = "let rows = []; for i in 0..1000 { rows.push(#{i: i}); } rows";
     let table = text(rows, 80);
-    for part in ["    0", "    4", "  995", "  999", " …", "1000 rows, 1 columns"] {
+    for part in ["\n   0\n", "\n   4\n", "\n   …\n", "\n 995\n", "\n 999\n", "1000 rows, 1 columns"]
+    {
         assert!(table.contains(part), "{part}:\n{table}");
     }
     assert!(table.lines().count() < 30);

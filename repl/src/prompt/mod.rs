@@ -20,6 +20,7 @@ use crate::cli::Shared;
 use crate::draw::{self, Screen};
 use crate::environment::{Places, search};
 use crate::extension;
+use crate::pager;
 use crate::problem::{Problem, exit};
 use crate::signal::Interrupts;
 use crate::source::Source;
@@ -162,6 +163,7 @@ impl Prompt<'_> {
     fn document(&self, name: &str) {
         let page = self.remote.doc(name);
         match page.text {
+            Some(text) if pager::page(text.trim_end()) => {}
             Some(text) => self.say(text.trim_end()),
             None => {
                 let near = page.near;
