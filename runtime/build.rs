@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+const SOURCES: [&str; 4] = ["shim.cpp", "shim_process.cpp", "shim_profile.cpp", "shim_python.cpp"];
+
 fn main() {
     // torch-sys hands its library folder on: `DEP_<links>_<key>`.
     let lib = PathBuf::from(
@@ -15,9 +17,9 @@ fn main() {
         .flag("-D_GLIBCXX_USE_CXX11_ABI=1")
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
-        .files(["src/torch/shim.cpp", "src/torch/shim_process.cpp", "src/torch/shim_python.cpp"])
+        .files(SOURCES.map(|file| format!("src/torch/{file}")))
         .compile("flambeau_shim");
-    for file in ["shim.cpp", "shim_process.cpp", "shim_python.cpp", "shim.h", "guard.h"] {
+    for file in SOURCES.iter().chain(&["shim.h", "guard.h"]) {
         println!("cargo:rerun-if-changed=src/torch/{file}");
     }
     println!("cargo:rustc-link-search=native={}", lib.display());

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 
-use flambeau_protocol::{Configure, Event, Request};
+use flambeau_protocol::{Configure, Event, Language, Request};
 
 use crate::cli::Shared;
 use crate::draw;
@@ -24,7 +24,7 @@ pub fn doc(name: &str, shared: &Shared) -> Result<u8, Problem> {
         Event::Failed(cause) => drop(answer.send(Err(Problem::EngineFailed(cause)))),
         _ => {}
     })?;
-    engine.send(&Request::Doc { id: 1, name: name.to_owned() });
+    engine.send(&Request::Doc { id: 1, name: name.to_owned(), language: Language::Rhai });
     let (page, near) =
         answers.recv().unwrap_or_else(|_| Err(Problem::EngineFailed("it is gone".into())))?;
     let Some(page) = page else { return Err(Problem::UnknownName { name: name.to_owned(), near }) };

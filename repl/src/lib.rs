@@ -10,6 +10,7 @@
 #![deny(unsafe_code)]
 
 mod above;
+mod cells;
 mod cli;
 mod cut;
 mod doc;

@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc};
 
 use flambeau_protocol::{Configure, Done, Event, Request};
 
+use crate::cells::{name_of_part, parts};
 use crate::cli::{Run, Shared};
 use crate::draw::Screen;
 use crate::environment::Places;
@@ -51,6 +52,7 @@ fn evaluate(
 ) -> Result<u8, Problem> {
     let screen = Arc::new(Screen::new(shared.color));
     let (name, folder) = (source.name.clone(), source.folder.clone());
+    let language = source.language();
     let code = match source.text() {
         Ok(code) => code,
         Err(error) => {
@@ -79,8 +81,17 @@ fn evaluate(
     })?;
     let engine = Arc::new(engine);
     interrupts.forward_to(&engine);
-    engine.send(&Request::Evaluate { id: 1, source_name: name, code, keep: None, width: None });
-    let done = answers.recv().unwrap_or_else(|_| Err(Problem::EngineFailed("it is gone".into())));
+    let gone = || Err(Problem::EngineFailed("it is gone".into()));
+    let mut done = Ok(Done::default());
+    for (i, part) in parts(&code, language).into_iter().enumerate() {
+        let (source_name, language) = (name_of_part(&name, i), part.language);
+        let (code, keep, width) = (part.code, None, None);
+        engine.send(&Request::Evaluate { id: 1, source_name, code, keep, language, width });
+        done = answers.recv().unwrap_or_else(|_| gone());
+        if !matches!(&done, Ok(Done { error: None, .. })) {
+            break;
+        }
+    }
     interrupts.finished();
     screen.finish();
     let code = exit_code(&done?, &screen);

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use flambeau_protocol::ErrorReport;
+use flambeau_protocol::{ErrorReport, Language};
 
 use crate::problem::Problem;
 
@@ -43,6 +43,14 @@ impl Source {
         let absolute = std::path::absolute(path).map_err(cannot)?;
         let folder = absolute.parent().map(Path::to_owned).unwrap_or_default();
         Ok(Source { name: path.display().to_string(), folder, bytes })
+    }
+
+    /// What it begins in: Python where its name says so.
+    pub fn language(&self) -> Language {
+        match Path::new(&self.name).extension() {
+            Some(extension) if extension == "py" => Language::Python,
+            _ => Language::Rhai,
+        }
     }
 
     /// Its text, without a byte order mark.

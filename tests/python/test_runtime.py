@@ -211,6 +211,21 @@ def test_ctrl_c_stops_a_script_and_nothing_else(rt, code):
     assert rt.eval("kept") == 5
 
 
+def test_ctrl_c_stops_a_function_that_python_calls_by_itself(rt):
+    rt.eval("fn spin() { loop {} } let spinning = || { loop {} };")
+    for name in ("spin", "spinning"):
+        thread = threading.Thread(target=press, args=(0.3,))
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            rt[name]()
+        thread.join()
+    threading.Timer(0.3, rt.interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        rt["spin"]()
+    rt.interrupt()
+    assert rt.eval("1") == 1
+
+
 def test_a_handler_of_ones_own_decides_what_ctrl_c_means(rt):
     heard = []
     before = signal.signal(signal.SIGINT, lambda *_: heard.append(True))

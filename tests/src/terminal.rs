@@ -216,8 +216,17 @@ impl Terminal {
 
     /// Waits for the prompt of this cell, with nothing typed behind it.
     pub fn see_prompt(&self, number: usize) {
-        let prompt = format!("[{number}]>");
-        self.wait(&prompt, |screen| {
+        self.see_last(&format!("[{number}]>"));
+    }
+
+    /// Waits for the prompt of this cell in Python.
+    pub fn see_python_prompt(&self, number: usize) {
+        self.see_last(&format!("[{number}] py>"));
+    }
+
+    /// Waits until nothing stands behind this prompt.
+    fn see_last(&self, prompt: &str) {
+        self.wait(prompt, |screen| {
             screen.trim_end().lines().last().is_some_and(|line| line.trim_end() == prompt)
         });
     }
@@ -226,6 +235,12 @@ impl Terminal {
     pub fn enter(&mut self, cell: &str, next: usize) {
         self.press(&format!("{cell}\r"));
         self.see_prompt(next);
+    }
+
+    /// Evaluates a cell in Python and waits for the next prompt.
+    pub fn enter_python(&mut self, cell: &str, next: usize) {
+        self.press(&format!("{cell}\r"));
+        self.see_python_prompt(next);
     }
 
     /// Waits for the program's end and gives its exit code.

@@ -320,6 +320,75 @@ print(py.tensor(py.import("array").array("i", [1, 2])));
 }
 
 #[test]
+fn parameters_and_generators_are_what_they_are_in_python() {
+    check(
+        r#"
+py.exec(`
+    import torch
+    def kind(*values):
+        return [type(value).__name__ for value in values]
+    def draw(g):
+        return torch.rand(3, generator=g)
+    def same(a, b):
+        return a is b
+`);
+let kind = py.eval("kind");
+let w = nn.Parameter(torch.ones([2]));
+let layer = nn.Linear(2, 2);
+let g = torch.Generator().manual_seed(3);
+print(kind(w, layer.weight, layer.weight.detach(), w * 2, g));
+print(py.eval("same")(w, w) && py.eval("same")(g, g));
+let holder = py.eval("torch.nn.Module()");
+holder.w = w;
+print(len(py.list(holder.parameters())));
+let draw = py.eval("draw");
+let drawn = draw(g);
+let mine = torch.Generator().manual_seed(3);
+print(torch.equal(drawn, torch.rand([3], generator: mine)));
+print(torch.equal(draw(mine), torch.rand([3], generator: g)));
+let theirs = py.eval("torch.Generator().manual_seed(3)");
+print(type_of(theirs) + " " + torch.equal(torch.rand([3], generator: theirs), drawn));
+"#,
+        "[\"Parameter\", \"Parameter\", \"Tensor\", \"Tensor\", \"Generator\"]\ntrue\n1\ntrue\ntrue\nGenerator true",
+    );
+}
+
+#[test]
+fn data_of_python_becomes_tensors_and_batches() {
+    check(
+        r#"
+let np = py.import("numpy");
+let a = np.arange(4.0);
+let elements = torch.as_tensor(a);
+let copied = torch.tensor(a, dtype: torch.float32);
+elements[0] = 7;
+print(`${a} ${elements.dtype} ${copied}`);
+print(torch.tensor([a, a]).shape);
+print(torch.tensor(py.object([[1, 2], [3, 4]])));
+try { torch.tensor(py.object(#{})); } catch (e) { print(e.kind + ": " + e.message); }
+py.exec(`
+    class Samples:
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, i):
+            import numpy as np
+            return np.full(2, i, dtype=np.float32), i
+`);
+for batch in data.DataLoader(py.eval("Samples()"), batch_size: 2) {
+    print(`${batch[0].tolist()} ${batch[0].dtype} ${batch[1]}`);
+}
+"#,
+        "[7. 1. 2. 3.] torch.float64 tensor([0., 1., 2., 3.])\n\
+         [2, 4]\n\
+         tensor([[1, 2],\n        [3, 4]])\n\
+         TypeError: torch.tensor() takes numbers and arrays of numbers, not PyObject\n\
+         [[0.0, 0.0], [1.0, 1.0]] torch.float32 tensor([0, 1])\n\
+         [[2.0, 2.0]] torch.float32 tensor([2])",
+    );
+}
+
+#[test]
 fn with_begins_and_ends_an_object() {
     check(
         r#"

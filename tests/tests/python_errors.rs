@@ -228,7 +228,7 @@ py.globals["outer"](net, torch.ones([3]));
 "#,
         &[],
     );
-    let places = ["in outer", ":5 in closure", " in helper", "ShapeError: mat1 and mat2"];
+    let places = ["in outer", ":5 in closure", ":4 in closure", "ShapeError: mat1 and mat2"];
     let found: Vec<_> = places.iter().map(|place| outcome.stderr.find(place)).collect();
     assert!(found.is_sorted() && found.iter().all(Option::is_some), "{}", outcome.stderr);
 }

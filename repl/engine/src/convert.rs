@@ -2,6 +2,7 @@
 
 use flambeau_protocol as protocol;
 use flambeau_runtime::script;
+use flambeau_runtime::torch::OperatorTime;
 
 /// What the session says, as a message.
 pub fn event(event: script::Event) -> protocol::Event {
@@ -42,6 +43,38 @@ pub fn limits(limits: protocol::Limits) -> script::Limits {
         operations: limits.max_operations,
         call_levels: Some(CALL_LEVELS),
     }
+}
+
+/// An error with all calls that led to it.
+pub fn report_in_full(of: &script::Report) -> protocol::ErrorReport {
+    protocol::ErrorReport {
+        plain: of.rendered_in_full(false),
+        coloured: of.rendered_in_full(true),
+        ..report(of)
+    }
+}
+
+/// What an operator took, as a message.
+pub fn operator(found: OperatorTime) -> protocol::OperatorTime {
+    let OperatorTime { name, shapes, calls, own, total, device } = found;
+    let [own, total, device] = [own, total, device].map(|time| time.as_secs_f64());
+    protocol::OperatorTime { name, shapes, calls, own, total, device }
+}
+
+/// What memory is used for, as a message.
+pub fn memory(id: u64, found: script::Memory) -> protocol::Event {
+    let devices = found.devices.into_iter().map(|(device, held)| {
+        let script::Held { tensors, bytes } = held;
+        protocol::DeviceMemory { device, tensors, bytes }
+    });
+    let cuda = found.cuda.map(|devices| {
+        let message = |found| {
+            let script::CudaMemory { index, allocated, peak, reserved } = found;
+            protocol::CudaMemory { index, allocated, peak, reserved }
+        };
+        devices.into_iter().map(message).collect()
+    });
+    protocol::Event::Memory { id, devices: devices.collect(), cuda }
 }
 
 /// An error, rendered with and without colours.

@@ -125,7 +125,7 @@ impl Handle {
                 self.interrupt();
                 return true;
             }
-            Request::Evaluate { .. } => {
+            Request::Evaluate { .. } | Request::Profile { .. } => {
                 self.shared.pending.fetch_add(1, Ordering::SeqCst);
             }
             _ => {}

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
-use flambeau_protocol::{Configure, Done, ErrorReport, Event, Request};
-use flambeau_runtime::script::{Options, Session};
+use flambeau_protocol::{Bundle, Configure, Done, ErrorReport, Event, Language, Request};
+use flambeau_python::Cells;
+use flambeau_runtime::script::{Options, Report, Session};
+use flambeau_runtime::torch::profile;
+use rhai::Dynamic;
 
 use crate::convert;
 use crate::handle::{Shared, Sink};
@@ -22,27 +25,97 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
             return sink.emit(&Event::Failed(format!("the session cannot start: {panic}")));
         }
     };
+    let mut python = Cells::default();
+    // The last error, for who wants to see it again.
+    let mut last: Option<Box<Report>> = None;
     shared.ready(session.interrupt_handle());
     sink.emit(&Event::Ready);
     while let Ok(request) = inbox.recv() {
         match request {
-            Request::Evaluate { id, source_name, code, keep, width } => {
+            Request::Evaluate { id, source_name, code, keep, language, width } => {
                 session.set_width(width.unwrap_or(WIDTH));
-                let done = evaluate(&mut session, shared, id, &source_name, &code, keep);
+                let number = keep.and_then(|number| usize::try_from(number).ok());
+                let (done, report) = evaluate(id, shared, || {
+                    if let Some(number) = number {
+                        session.keep_input(number, code.trim_start_matches('\n'));
+                    }
+                    let value = run_cell(&mut session, &mut python, language, &source_name, &code)?;
+                    Ok(value.map(|(value, bundle)| {
+                        if let Some(number) = number {
+                            session.keep(number, &value);
+                        }
+                        bundle
+                    }))
+                });
+                last = report.or(last);
                 shared.ended();
                 sink.emit(&Event::Done(done));
             }
-            Request::Doc { id, name } => {
-                let (text, near) = match catch(|| session.doc(&name)) {
-                    Ok(Ok(text)) => (Some(text), None),
-                    Ok(Err(near)) => (None, near),
-                    Err(_) => (None, None),
+            Request::Profile { id, source_name, code, language, shapes } => {
+                let mut operators = Vec::new();
+                let (done, report) = evaluate(id, shared, || {
+                    let run = || run_cell(&mut session, &mut python, language, &source_name, &code);
+                    match profile(shapes, run) {
+                        Ok((outcome, found)) => {
+                            operators = found.into_iter().map(convert::operator).collect();
+                            outcome.map(|value| value.map(|(_, bundle)| bundle))
+                        }
+                        Err(error) => Err(session.failed(&source_name, error)),
+                    }
+                });
+                last = report.or(last);
+                shared.ended();
+                sink.emit(&Event::Profiled { done, operators });
+            }
+            Request::Traceback { id } => {
+                let error = last.as_ref().map(|report| convert::report_in_full(report));
+                sink.emit(&Event::Done(Done { id, error, ..Done::default() }));
+            }
+            Request::Remove { id, names } => {
+                let missing: Vec<String> = names
+                    .into_iter()
+                    .filter(|name| !catch(|| session.remove(name)).unwrap_or(false))
+                    .collect();
+                let error = (!missing.is_empty()).then(|| {
+                    let message = format!("there is no variable {}", missing.join(", "));
+                    ErrorReport::without_place("NameError", &message)
+                });
+                sink.emit(&Event::Done(Done { id, error, ..Done::default() }));
+            }
+            Request::Memory { id } => {
+                let found = catch(|| session.memory()).unwrap_or_default();
+                sink.emit(&convert::memory(id, found));
+            }
+            Request::Apropos { id, words } => {
+                let found = catch(|| session.apropos(&words)).unwrap_or_default();
+                let items = found.into_iter().map(convert::completion).collect();
+                sink.emit(&Event::Completions { id, start: 0, items });
+            }
+            // A panic leaves nothing to tell or to offer; the answer is due all the same.
+            Request::Doc { id, name, language } => {
+                let found = catch(|| match whose(&session, &name, language) {
+                    Language::Rhai => session.doc(&name),
+                    Language::Python => python.document(&mut session, &name).ok_or(None),
+                });
+                let (text, near) = match found.unwrap_or(Err(None)) {
+                    Ok(text) => (Some(text), None),
+                    Err(near) => (None, near),
                 };
                 sink.emit(&Event::Documentation { id, text, near });
             }
-            // A panic leaves nothing to offer; the answer is due all the same.
-            Request::Complete { id, code, cursor } => {
-                let found = catch(|| session.complete(&code, cursor));
+            Request::Source { id, name, language } => {
+                let text = catch(|| match whose(&session, &name, language) {
+                    Language::Rhai => session.source(&name),
+                    Language::Python => python.source(&mut session, &name),
+                });
+                let text = text.unwrap_or_default();
+                sink.emit(&Event::Documentation { id, text, near: None });
+            }
+            Request::Complete { id, code, cursor, language } => {
+                let found = catch(|| match language {
+                    Language::Rhai => session.complete(&code, cursor),
+                    Language::Python => python.complete(&mut session, &code, cursor),
+                });
                 let (start, items) = found.unwrap_or((cursor, Vec::new()));
                 let items = items.into_iter().map(convert::completion).collect();
                 sink.emit(&Event::Completions { id, start, items });
@@ -58,7 +131,8 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
             }
             Request::Reset { id } => {
                 let mut done = Done { id, ..Done::default() };
-                if let Err(panic) = catch(|| session.reset()) {
+                // What Python's destructors raise is Python's.
+                if let Err(panic) = catch(|| (session.reset(), python.reset(&mut session))) {
                     done.error = Some(fault(&panic));
                 }
                 sink.emit(&Event::Done(done));
@@ -96,37 +170,58 @@ fn options(configure: Configure, sink: Sink) -> Options {
     }
 }
 
-/// Evaluates one cell; whatever happens is in the answer.
-fn evaluate(
+/// Who knows more of a name: what a script's variable holds may be an object of Python.
+fn whose(session: &Session, name: &str, language: Language) -> Language {
+    let first = name.trim().split('.').next().unwrap_or("");
+    let object = session.get(first).is_some_and(|value| value.is::<flambeau_python::PyObject>());
+    if object { Language::Python } else { language }
+}
+
+/// The value of a cell and what shows it; nothing where it has none.
+fn run_cell(
     session: &mut Session,
-    shared: &Shared,
-    id: u64,
+    python: &mut Cells,
+    language: Language,
     name: &str,
     code: &str,
-    keep: Option<u64>,
-) -> Done {
+) -> Result<Option<(Dynamic, Bundle)>, Box<Report>> {
+    match language {
+        Language::Rhai => {
+            let value = session.evaluate(name, code)?;
+            let bundle = (!value.is_unit()).then(|| session.represent(&value));
+            Ok(bundle.map(|bundle| (value, bundle)))
+        }
+        Language::Python => {
+            let outcome = python.evaluate(session, name, code)?;
+            Ok(outcome.map(|outcome| (outcome.value, outcome.bundle)))
+        }
+    }
+}
+
+/// Runs an evaluation; whatever happens is in the answer, and an error beside it.
+fn evaluate(
+    id: u64,
+    shared: &Shared,
+    run: impl FnOnce() -> Result<Option<Bundle>, Box<Report>>,
+) -> (Done, Option<Box<Report>>) {
     let begin = Instant::now();
     let mut done = Done { id, ..Done::default() };
     if shared.is_stopping() {
         let message = "interrupted before it began";
         done.error = Some(ErrorReport::without_place(ErrorReport::INTERRUPT, message));
-        return done;
+        return (done, None);
     }
-    let outcome = catch(|| match session.evaluate(name, code) {
-        Ok(value) if value.is_unit() => {}
-        Ok(value) => {
-            done.result = Some(session.represent(&value));
-            if let Some(number) = keep.and_then(|number| usize::try_from(number).ok()) {
-                session.keep(number, &value);
-            }
+    let mut failed = None;
+    match catch(run) {
+        Ok(Ok(bundle)) => done.result = bundle,
+        Ok(Err(report)) => {
+            done.error = Some(convert::report(&report));
+            failed = Some(report);
         }
-        Err(report) => done.error = Some(convert::report(&report)),
-    });
-    if let Err(panic) = outcome {
-        done.error = Some(fault(&panic));
+        Err(panic) => done.error = Some(fault(&panic)),
     }
     done.seconds = begin.elapsed().as_secs_f64();
-    done
+    (done, failed)
 }
 
 /// The report of a panic.

@@ -53,6 +53,22 @@ pub enum Event {
         /// Oldest first.
         items: Vec<Variable>,
     },
+    /// The answer to a request to profile.
+    Profiled {
+        /// How the evaluation ended.
+        done: Done,
+        /// What each operator took, in no order.
+        operators: Vec<OperatorTime>,
+    },
+    /// The answer to a request for what memory is used for.
+    Memory {
+        /// The request's.
+        id: u64,
+        /// The tensors that variables reach, by device.
+        devices: Vec<DeviceMemory>,
+        /// What the allocators of CUDA hold; absent where there is no CUDA.
+        cuda: Option<Vec<CudaMemory>>,
+    },
     /// The engine could not start or cannot go on; no further event follows.
     Failed(String),
     /// The session has ended; no further event follows.
@@ -149,6 +165,47 @@ pub struct Signature {
     pub active: Option<(usize, usize)>,
     /// What the call does, in a sentence.
     pub help: Option<String>,
+}
+
+/// What the calls of one operator took, in seconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OperatorTime {
+    /// Such as `aten::mm`.
+    pub name: String,
+    /// Of its tensors, where they were asked for.
+    pub shapes: String,
+    /// How often it was called.
+    pub calls: u64,
+    /// Without the operators that it called.
+    pub own: f64,
+    /// With them.
+    pub total: f64,
+    /// On another device than the CPU.
+    pub device: f64,
+}
+
+/// The tensors on one device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceMemory {
+    /// Such as `cpu` or `cuda:0`.
+    pub device: String,
+    /// Tensors, each counted once.
+    pub tensors: u64,
+    /// Bytes of what they keep; what several share is counted once.
+    pub bytes: u64,
+}
+
+/// What the allocator of a CUDA device says, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CudaMemory {
+    /// The device's index.
+    pub index: u32,
+    /// What tensors hold now.
+    pub allocated: u64,
+    /// The most that they held.
+    pub peak: u64,
+    /// What the allocator has of the device.
+    pub reserved: u64,
 }
 
 /// A variable of the session.

@@ -10,8 +10,11 @@
 mod event;
 mod request;
 
-pub use event::{Bundle, Completion, Done, ErrorReport, Event, Progress, Signature, Variable};
-pub use request::{Configure, Limits, Permissions, Request};
+pub use event::{
+    Bundle, Completion, CudaMemory, DeviceMemory, Done, ErrorReport, Event, OperatorTime, Progress,
+    Signature, Variable,
+};
+pub use request::{Configure, Language, Limits, Permissions, Request};
 
 /// What `flambeau_engine_abi` returns: the version of the functions that the engine library exports and
 /// of these messages. A program refuses an engine of another version.

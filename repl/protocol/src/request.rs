@@ -4,6 +4,17 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+/// What a cell is written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Language {
+    /// The language of scripts.
+    #[default]
+    Rhai,
+    /// Python, with the session's variables by their names.
+    Python,
+}
+
 /// One message to the engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "request")]
@@ -24,6 +35,9 @@ pub enum Request {
         code: String,
         /// Keeps the value as `Out[keep]` and `_`, for the cells of a prompt or a notebook.
         keep: Option<u64>,
+        /// What the code is written in.
+        #[serde(default)]
+        language: Language,
         /// How many columns there are for what is shown; 80 if absent.
         width: Option<usize>,
     },
@@ -33,6 +47,55 @@ pub enum Request {
     Variables {
         /// Comes back in the answer.
         id: u64,
+    },
+    /// As `Evaluate`, with torch's own profiler at work. Answered by [`Event::Profiled`].
+    ///
+    /// [`Event::Profiled`]: crate::Event::Profiled
+    Profile {
+        /// Comes back in the answer.
+        id: u64,
+        /// What tracebacks call it.
+        source_name: String,
+        /// What is measured.
+        code: String,
+        /// What the code is written in.
+        language: Language,
+        /// Whether calls with other shapes are counted apart.
+        shapes: bool,
+    },
+    /// Takes variables out of the session. Answered by [`Event::Done`], with an error for the names that it does not
+    /// have.
+    ///
+    /// [`Event::Done`]: crate::Event::Done
+    Remove {
+        /// Comes back in the answer.
+        id: u64,
+        /// The variables.
+        names: Vec<String>,
+    },
+    /// Asks what the session's tensors take. Answered by [`Event::Memory`].
+    ///
+    /// [`Event::Memory`]: crate::Event::Memory
+    Memory {
+        /// Comes back in the answer.
+        id: u64,
+    },
+    /// Asks for the last error again, with all calls that led to it. Answered by [`Event::Done`], without an error where
+    /// there was none.
+    ///
+    /// [`Event::Done`]: crate::Event::Done
+    Traceback {
+        /// Comes back in the answer.
+        id: u64,
+    },
+    /// Searches names and descriptions. Answered by [`Event::Completions`].
+    ///
+    /// [`Event::Completions`]: crate::Event::Completions
+    Apropos {
+        /// Comes back in the answer.
+        id: u64,
+        /// All of them must be found.
+        words: String,
     },
     /// Takes all variables and functions out of the session. Answered by [`Event::Done`].
     ///
@@ -50,6 +113,22 @@ pub enum Request {
         id: u64,
         /// Such as `torch.linalg.svd` or `nn.Linear`.
         name: String,
+        /// Whose names are meant.
+        #[serde(default)]
+        language: Language,
+    },
+    /// Asks how something is defined: the text of a script's function, of an object of Python, the schemas of an
+    /// operator. Answered by [`Event::Documentation`].
+    ///
+    /// [`Event::Documentation`]: crate::Event::Documentation
+    Source {
+        /// Comes back in the answer.
+        id: u64,
+        /// The name.
+        name: String,
+        /// Whose names are meant.
+        #[serde(default)]
+        language: Language,
     },
     /// Asks what may follow the text before the cursor. Answered by [`Event::Completions`].
     ///
@@ -61,6 +140,9 @@ pub enum Request {
         code: String,
         /// Where the cursor is in `code`, in bytes.
         cursor: usize,
+        /// What the code is written in.
+        #[serde(default)]
+        language: Language,
     },
     /// Asks for the call around the cursor. Answered by [`Event::Signature`].
     ///

@@ -1,7 +1,7 @@
 //! The messages as they stand on the wire: a change here is a change of `ABI`.
 
 use flambeau_protocol::{
-    Configure, Done, ErrorReport, Event, Limits, Permissions, Progress, Request,
+    Configure, Done, ErrorReport, Event, Language, Limits, Permissions, Progress, Request,
 };
 
 /// Asserts that `value` is written as `json` and read back from it.
@@ -21,17 +21,48 @@ fn requests_are_tagged_by_name() {
             source_name: "a.rhai".into(),
             code: "1 + 1".into(),
             keep: None,
+            language: Language::Python,
             width: Some(100),
         },
-        r#"{"request":"evaluate","id":7,"source_name":"a.rhai","code":"1 + 1","keep":null,"width":100}"#,
+        concat!(
+            r#"{"request":"evaluate","id":7,"source_name":"a.rhai","code":"1 + 1","keep":null,"#,
+            r#""language":"python","width":100}"#
+        ),
     );
     check(
-        &Request::Doc { id: 1, name: "torch.add".into() },
-        r#"{"request":"doc","id":1,"name":"torch.add"}"#,
+        &Request::Doc { id: 1, name: "torch.add".into(), language: Language::Rhai },
+        r#"{"request":"doc","id":1,"name":"torch.add","language":"rhai"}"#,
     );
     check(
-        &Request::Complete { id: 2, code: "torch.".into(), cursor: 6 },
-        r#"{"request":"complete","id":2,"code":"torch.","cursor":6}"#,
+        &Request::Source { id: 1, name: "f".into(), language: Language::Rhai },
+        r#"{"request":"source","id":1,"name":"f","language":"rhai"}"#,
+    );
+    check(
+        &Request::Complete { id: 2, code: "torch.".into(), cursor: 6, language: Language::Rhai },
+        r#"{"request":"complete","id":2,"code":"torch.","cursor":6,"language":"rhai"}"#,
+    );
+    check(
+        &Request::Profile {
+            id: 3,
+            source_name: "<prof>".into(),
+            code: "x".into(),
+            language: Language::Rhai,
+            shapes: true,
+        },
+        concat!(
+            r#"{"request":"profile","id":3,"source_name":"<prof>","code":"x","#,
+            r#""language":"rhai","shapes":true}"#
+        ),
+    );
+    check(
+        &Request::Remove { id: 3, names: vec!["x".into()] },
+        r#"{"request":"remove","id":3,"names":["x"]}"#,
+    );
+    check(&Request::Memory { id: 3 }, r#"{"request":"memory","id":3}"#);
+    check(&Request::Traceback { id: 3 }, r#"{"request":"traceback","id":3}"#);
+    check(
+        &Request::Apropos { id: 3, words: "singular value".into() },
+        r#"{"request":"apropos","id":3,"words":"singular value"}"#,
     );
     check(&Request::Variables { id: 3 }, r#"{"request":"variables","id":3}"#);
     check(&Request::Reset { id: 4 }, r#"{"request":"reset","id":4}"#);

@@ -3,7 +3,12 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use flambeau_protocol::Language;
+
+use crate::cells::spans;
+
 use super::scan::{Kind, scan};
+use super::scan_python;
 
 const KEYWORD: &str = "\x1b[35m";
 const TEXT: &str = "\x1b[32m";
@@ -19,8 +24,9 @@ const END: &str = "\x1b[0m";
 /// Longer cells are shown plain: they are redrawn at every key.
 const LONGEST: usize = 64 << 10;
 
-/// The cell with its colours; `cursor` is where brackets are matched, if they are.
-pub fn cell(text: &str, cursor: Option<usize>) -> Cow<'_, str> {
+/// The cell with its colours; `cursor` is where brackets are matched, if they are. A cell without a mark is in
+/// `language`.
+pub fn cell(text: &str, cursor: Option<usize>, language: Language) -> Cow<'_, str> {
     if text.is_empty() || text.len() > LONGEST {
         return Cow::Borrowed(text);
     }
@@ -28,12 +34,38 @@ pub fn cell(text: &str, cursor: Option<usize>) -> Cow<'_, str> {
         let word = text.find(char::is_whitespace).unwrap_or(text.len());
         return Cow::Owned(format!("{COMMAND}{}{END}{}", &text[..word], &text[word..]));
     }
-    let scan = scan(text);
+    let mut shown = String::with_capacity(text.len() * 2);
+    let mut done = 0;
+    for span in spans(text, language) {
+        let range = span.range;
+        // What stands before is its mark.
+        mark(&mut shown, &text[done..range.start]);
+        let cursor = cursor.and_then(|at| at.checked_sub(range.start));
+        part(&mut shown, &text[range.clone()], cursor, span.language);
+        done = range.end;
+    }
+    Cow::Owned(shown)
+}
+
+/// The line that marks the beginning of a language.
+fn mark(shown: &mut String, line: &str) {
+    let word = line.trim_end_matches('\n');
+    if !word.is_empty() {
+        shown.push_str(&format!("{COMMAND}{word}{END}"));
+    }
+    shown.push_str(&line[word.len()..]);
+}
+
+/// A part of a cell.
+fn part(shown: &mut String, text: &str, cursor: Option<usize>, language: Language) {
+    let scan = match language {
+        Language::Rhai => scan(text),
+        Language::Python => scan_python::scan(text),
+    };
     let pair = cursor.and_then(|at| {
         let near = |place: usize| place == at || place + 1 == at;
         scan.pairs.iter().copied().find(|&(open, close)| near(open) || near(close))
     });
-    let mut shown = String::with_capacity(text.len() * 2);
     let mut done = 0;
     for token in &scan.tokens {
         shown.push_str(&text[done..token.start]);
@@ -65,7 +97,6 @@ pub fn cell(text: &str, cursor: Option<usize>) -> Cow<'_, str> {
         done = token.end;
     }
     shown.push_str(&text[done..]);
-    Cow::Owned(shown)
 }
 
 /// The prompt in its colour.
@@ -101,18 +132,29 @@ mod tests {
 
     #[test]
     fn colours_change_no_character() {
-        for text in
-            ["let x = f(1, \"a\") // é", "`a ${ b }\nc`", ":time x", "/* a\nb */ 1", "({[", "🙂"]
-        {
+        for text in [
+            "let x = f(1, \"a\") // é",
+            "`a ${ b }\nc`",
+            ":time x",
+            "/* a\nb */ 1",
+            "({[",
+            "🙂",
+            "1\n%%python\n\"\"\"a\nb\"\"\" # é\n%%rhai\n2",
+        ] {
             for cursor in [None, Some(0), Some(text.len())] {
-                assert_eq!(plain(&cell(text, cursor)), text);
+                for language in [Language::Rhai, Language::Python] {
+                    assert_eq!(plain(&cell(text, cursor, language)), text);
+                }
             }
         }
     }
 
     #[test]
     fn the_bracket_at_the_cursor_and_its_partner_stand_out() {
-        assert_eq!(cell("(a)", Some(3)), format!("{MATCHED}({END}a{MATCHED}){END}"));
-        assert_eq!(cell("(a)", None), "(a)");
+        assert_eq!(
+            cell("(a)", Some(3), Language::Rhai),
+            format!("{MATCHED}({END}a{MATCHED}){END}")
+        );
+        assert_eq!(cell("(a)", None, Language::Rhai), "(a)");
     }
 }

@@ -3,15 +3,19 @@
 use rustyline::completion::Pair;
 
 use super::commands;
+use super::mode::Mode;
 use super::remote::Remote;
+use crate::picture::size;
 
 /// Up to so many words are shown with what they are.
 const DESCRIBED: usize = 24;
-/// How much of that is shown.
+/// More words than this are not offered; the editor counts them with 16 bits.
+const MOST: usize = 10_000;
+/// How much of that is shown, where the terminal is wide enough.
 const DETAIL: usize = 60;
 
 /// Where the word at the cursor begins, and what may stand there.
-pub fn complete(remote: &Remote, line: &str, cursor: usize) -> (usize, Vec<Pair>) {
+pub fn complete(remote: &Remote, mode: &Mode, line: &str, cursor: usize) -> (usize, Vec<Pair>) {
     let before = &line[..cursor];
     if let Some(word) = before.strip_prefix(':')
         && !word.contains(char::is_whitespace)
@@ -23,11 +27,17 @@ pub fn complete(remote: &Remote, line: &str, cursor: usize) -> (usize, Vec<Pair>
         });
         return (1, pairs.collect());
     }
-    let (start, items) = remote.complete(line, cursor);
+    let span = mode.span_at(line, cursor);
+    let part = &line[span.range.clone()];
+    let Some(at) = cursor.checked_sub(span.range.start) else { return (cursor, Vec::new()) };
+    let (start, items) = remote.complete(part, at, span.language);
+    let start = start + span.range.start;
     let described = items.len() <= DESCRIBED;
-    let pairs = items.into_iter().map(|item| {
+    let columns = usize::from(size().columns);
+    let pairs = items.into_iter().take(MOST).map(|item| {
+        let room = columns.saturating_sub(item.text.chars().count() + 4).min(DETAIL);
         let display = match &item.detail {
-            Some(detail) if described => format!("{}  {}", item.text, cut(detail)),
+            Some(detail) if described => format!("{}  {}", item.text, cut(detail, room)),
             _ => item.text.clone(),
         };
         Pair { display, replacement: item.text }
@@ -36,9 +46,9 @@ pub fn complete(remote: &Remote, line: &str, cursor: usize) -> (usize, Vec<Pair>
 }
 
 /// The first line, not too long.
-fn cut(detail: &str) -> String {
+fn cut(detail: &str, room: usize) -> String {
     let line = detail.lines().next().unwrap_or("");
-    match line.char_indices().nth(DETAIL) {
+    match line.char_indices().nth(room) {
         Some((at, _)) => format!("{}…", &line[..at]),
         None => line.to_owned(),
     }

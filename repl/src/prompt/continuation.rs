@@ -1,16 +1,30 @@
 //! Whether a cell goes on in the next line, and how far that is indented.
 
+use flambeau_protocol::Language;
+
+use crate::cells::Span;
+
 use super::scan::{Kind, Open, Scan, scan};
+use super::scan_python;
 
 /// How much deeper each open bracket is.
 pub const INDENT: usize = 4;
 
-/// Whether the cell wants another line.
-pub fn is_open(cell: &str) -> bool {
+/// Whether the cell wants another line; `last` is its last part. Behind a mark a part ends with an empty line.
+pub fn is_open(cell: &str, last: &Span) -> bool {
     // Commands and questions are one line.
     if is_command(cell) {
         return false;
     }
+    let part = &cell[last.range.clone()];
+    let open = match last.language {
+        Language::Rhai => is_open_script(part),
+        Language::Python => scan_python::is_open(part),
+    };
+    open || (last.marked && !ends_with_empty_line(part))
+}
+
+fn is_open_script(cell: &str) -> bool {
     let scan = scan(cell);
     if scan.mismatched {
         return false;
@@ -25,11 +39,21 @@ pub fn is_command(cell: &str) -> bool {
     trimmed.starts_with(':') || question(trimmed).is_some()
 }
 
-/// The name in `name?`.
-pub fn question(cell: &str) -> Option<&str> {
-    let name = cell.strip_suffix('?')?.trim_end_matches('?').trim();
+/// A wish to know more of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question<'a> {
+    pub name: &'a str,
+    /// Whether its definition is asked for too.
+    pub source: bool,
+}
+
+/// What `name?`, `name??` and, as in IPython, `?name` ask for.
+pub fn question(cell: &str) -> Option<Question<'_>> {
+    let name = cell.trim_matches('?');
+    let marks = cell.len() - name.len();
+    let name = name.trim();
     let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
-    (plain && !name.is_empty()).then_some(name)
+    (marks > 0 && plain && !name.is_empty()).then_some(Question { name, source: marks > 1 })
 }
 
 fn ends_with_empty_line(cell: &str) -> bool {
@@ -50,7 +74,14 @@ fn ends_with_operator(cell: &str, scan: &Scan) -> bool {
 }
 
 /// The indentation of the line that a break behind `before` begins.
-pub fn indentation(before: &str) -> usize {
+pub fn indentation(before: &str, language: Language) -> usize {
+    match language {
+        Language::Rhai => indentation_in_script(before),
+        Language::Python => scan_python::indentation(before),
+    }
+}
+
+fn indentation_in_script(before: &str) -> usize {
     let scan = scan(before);
     if scan.open.iter().any(|open| {
         matches!(open, Open::Template | Open::RawText | Open::Continued | Open::Comment)
@@ -84,38 +115,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_goes_on_while_something_is_open() {
+    fn a_cell_goes_on_while_something_is_open_script() {
         for cell in
             ["f(", "fn f(x) {", "`a", "/* a", "1 +", "let x =", "#{ a: 1,", "x.", "f( // why?"]
         {
-            assert!(is_open(cell), "{cell}");
+            assert!(is_open_script(cell), "{cell}");
         }
-        for cell in [
-            "1",
-            "f(x)",
-            "let x = 1;",
-            "\"a",
-            "f(]",
-            "1 +\n",
-            "x.y?",
-            "f??",
-            ":help",
-            "// +",
-            "1 // +",
-            "",
-        ] {
-            assert!(!is_open(cell), "{cell}");
+        for cell in ["1", "f(x)", "let x = 1;", "\"a", "f(]", "1 +\n", "// +", "1 // +", ""] {
+            assert!(!is_open_script(cell), "{cell}");
         }
     }
 
     #[test]
+    fn questions_and_commands_are_one_line() {
+        let last = Span { language: Language::Rhai, range: 0..0, marked: false };
+        for cell in ["x.y?", "f??", ":help ("] {
+            assert!(!is_open(cell, &last), "{cell}");
+        }
+    }
+
+    #[test]
+    fn behind_a_mark_a_cell_ends_with_an_empty_line() {
+        let open = |cell: &str| {
+            let last = Span { language: Language::Python, range: 9..cell.len(), marked: true };
+            is_open(cell, &last)
+        };
+        assert!(open("%%python\n") || open("%%python\nx = 1"));
+        assert!(open("%%python\nx = 1"));
+        assert!(!open("%%python\nx = 1\n"));
+        assert!(open("%%python\nf(\n"));
+    }
+
+    #[test]
     fn lines_are_indented_by_what_their_line_opens() {
-        assert_eq!(indentation("fn f(x) {"), 4);
-        assert_eq!(indentation("    a.map(|x| {"), 8);
-        assert_eq!(indentation("f(a,\n    b,"), 4);
-        assert_eq!(indentation("fn f() {\n    let a = 1;"), 4);
-        assert_eq!(indentation("`text {"), 0);
-        assert_eq!(indentation("let a = [1, 2];"), 0);
+        assert_eq!(indentation_in_script("fn f(x) {"), 4);
+        assert_eq!(indentation_in_script("    a.map(|x| {"), 8);
+        assert_eq!(indentation_in_script("f(a,\n    b,"), 4);
+        assert_eq!(indentation_in_script("fn f() {\n    let a = 1;"), 4);
+        assert_eq!(indentation_in_script("`text {"), 0);
+        assert_eq!(indentation_in_script("let a = [1, 2];"), 0);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use flambeau_protocol::{Language, Signature};
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::highlight::{CmdKind, Highlighter};
@@ -22,6 +23,7 @@ use super::colors;
 use super::completion;
 use super::continuation::{INDENT, indentation, is_command, is_open, outdent};
 use super::history::Entries;
+use super::mode::Mode;
 use super::remote::Remote;
 use crate::draw::Screen;
 use crate::picture::size;
@@ -50,7 +52,7 @@ impl Keyboard {
     ///
     /// # Errors
     /// What the terminal refuses.
-    pub fn new(remote: Rc<Remote>, screen: Arc<Screen>) -> Result<Keyboard> {
+    pub fn new(remote: Rc<Remote>, mode: &Mode, screen: Arc<Screen>) -> Result<Keyboard> {
         let color = if screen.is_colored() { ColorMode::Forced } else { ColorMode::Disabled };
         let config = Config::builder()
             .max_history_size(HISTORY)?
@@ -62,15 +64,17 @@ impl Keyboard {
         let mut editor = Editor::with_history(config.clone(), Entries::open(&config)?)?;
         editor.set_helper(Some(Assistant {
             remote,
+            mode: mode.clone(),
             history: HistoryHinter::new(),
             submitted: Cell::new(false),
             active: RefCell::default(),
         }));
         let key = |code| Event::from(KeyEvent(code, Modifiers::NONE));
-        bind(&mut editor, key(KeyCode::Enter), Enter);
+        bind(&mut editor, key(KeyCode::Enter), Enter(mode.clone()));
         bind(&mut editor, key(KeyCode::Tab), Tab);
+        bind(&mut editor, key(KeyCode::Backspace), Backspace(mode.clone()));
         for bracket in [')', ']', '}'] {
-            bind(&mut editor, key(KeyCode::Char(bracket)), Closing(bracket));
+            bind(&mut editor, key(KeyCode::Char(bracket)), Closing(bracket, mode.clone()));
         }
         // A terminal that cannot go back to the line has nothing drawn above it.
         if let Ok(mut printer) = editor.create_external_printer() {
@@ -119,16 +123,18 @@ fn bind(
 }
 
 /// Ends a cell that is complete, and breaks the line of one that is not.
-struct Enter;
+struct Enter(Mode);
 
 impl ConditionalEventHandler for Enter {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext) -> Option<Cmd> {
         let (text, at) = (ctx.line(), ctx.pos());
         let in_last_line = !text[at..].contains('\n');
-        if in_last_line && !is_open(text) {
+        if in_last_line && !is_open(text, &self.0.span_at(text, text.len())) {
             return Some(Cmd::AcceptLine);
         }
-        let indent = " ".repeat(indentation(&text[..at]));
+        let span = self.0.span_at(text, at);
+        let before = text.get(span.range.start..at).unwrap_or("");
+        let indent = " ".repeat(indentation(before, span.language));
         Some(Cmd::Insert(1, format!("\n{indent}")))
     }
 }
@@ -146,19 +152,40 @@ impl ConditionalEventHandler for Tab {
 }
 
 /// A bracket that goes back to where its partner is.
-struct Closing(char);
+struct Closing(char, Mode);
 
 impl ConditionalEventHandler for Closing {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext) -> Option<Cmd> {
+        // In Python the depth of a line says more than its brackets.
+        if self.1.span_at(ctx.line(), ctx.pos()).language == Language::Python {
+            return None;
+        }
         let left = outdent(&ctx.line()[..ctx.pos()])?;
         let line = format!("{}{}", " ".repeat(left), self.0);
         Some(Cmd::Replace(Movement::BeginningOfLine, Some(line)))
     }
 }
 
+/// Takes a whole level of indentation away in Python.
+struct Backspace(Mode);
+
+impl ConditionalEventHandler for Backspace {
+    fn handle(&self, _: &Event, count: RepeatCount, _: bool, ctx: &EventContext) -> Option<Cmd> {
+        let before = &ctx.line()[..ctx.pos()];
+        let (_, line) = before.rsplit_once('\n')?;
+        let in_python = self.0.span_at(ctx.line(), ctx.pos()).language == Language::Python;
+        let blank = !line.is_empty() && line.bytes().all(|byte| byte == b' ');
+        (in_python && blank && count == 1).then(|| {
+            let left = (line.len() - 1) / INDENT * INDENT;
+            Cmd::Replace(Movement::BeginningOfLine, Some(" ".repeat(left)))
+        })
+    }
+}
+
 /// What helps while typing.
 struct Assistant {
     remote: Rc<Remote>,
+    mode: Mode,
     history: HistoryHinter,
     /// Whether the cell is drawn for the last time.
     submitted: Cell<bool>,
@@ -166,11 +193,21 @@ struct Assistant {
     active: RefCell<Option<Range<usize>>>,
 }
 
+impl Assistant {
+    /// The call around the cursor.
+    fn call(&self, line: &str, pos: usize) -> Option<Signature> {
+        let span = self.mode.span_at(line, pos);
+        let at = pos.checked_sub(span.range.start)?;
+        self.remote.signature(&line[span.range], at)
+    }
+}
+
 impl Helper for Assistant {}
 
 impl Validator for Assistant {
     fn validate(&self, ctx: &mut ValidationContext) -> Result<ValidationResult> {
-        Ok(if is_open(ctx.input()) {
+        let cell = ctx.input();
+        Ok(if is_open(cell, &self.mode.span_at(cell, cell.len())) {
             ValidationResult::Incomplete
         } else {
             ValidationResult::Valid(None)
@@ -180,7 +217,8 @@ impl Validator for Assistant {
 
 impl Highlighter for Assistant {
     fn highlight<'l>(&self, line: &'l str, pos: usize) -> Cow<'l, str> {
-        colors::cell(line, (!self.submitted.get()).then_some(pos))
+        let cursor = (!self.submitted.get()).then_some(pos);
+        colors::cell(line, cursor, self.mode.language())
     }
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
@@ -229,7 +267,7 @@ impl Hinter for Assistant {
         };
         self.active.replace(None);
         let in_call = line[..pos].contains('(') && !is_command(line);
-        if let Some(call) = in_call.then(|| self.remote.signature(line, pos)).flatten() {
+        if let Some(call) = in_call.then(|| self.call(line, pos)).flatten() {
             let below = call::below(&call, size().columns.into());
             shown.push('\n');
             let start = shown.len();
@@ -245,6 +283,6 @@ impl Completer for Assistant {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> Result<(usize, Vec<Pair>)> {
-        Ok(completion::complete(&self.remote, line, pos))
+        Ok(completion::complete(&self.remote, &self.mode, line, pos))
     }
 }

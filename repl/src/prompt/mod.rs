@@ -7,15 +7,18 @@ mod completion;
 mod continuation;
 mod editor;
 mod history;
+mod mode;
 mod remote;
 mod scan;
+mod scan_python;
 
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use flambeau_protocol::Done;
+use flambeau_protocol::{Done, Language};
 
+use crate::cells::{name_of_part, parts};
 use crate::cli::Shared;
 use crate::draw::{self, Screen};
 use crate::environment::{Places, search};
@@ -26,7 +29,9 @@ use crate::signal::Interrupts;
 use crate::source::Source;
 
 use commands::Flow;
+use continuation::Question;
 use editor::{Input, Keyboard};
+use mode::Mode;
 use remote::Remote;
 
 /// Runs `file` where one is given, then shows the prompt until the user leaves; says what the program ends
@@ -50,11 +55,12 @@ pub fn prompt(file: Option<&Path>, shared: &Shared) -> Result<u8, Problem> {
     let screen = Arc::new(Screen::new(shared.color));
     let remote = Remote::start(shared.env.clone(), script_dir, screen.clone(), interrupts);
     let remote = Rc::new(remote.map_err(broken)?);
-    let keyboard = Keyboard::new(remote.clone(), screen.clone());
+    let mode = Mode::default();
+    let keyboard = Keyboard::new(remote.clone(), &mode, screen.clone());
     let keyboard = keyboard.map_err(|error| Problem::EngineFailed(error.to_string()))?;
     screen.show_pictures();
-    let mut prompt =
-        Prompt { remote, screen, shared, cells: Vec::new(), number: 1, initial: String::new() };
+    let (cells, initial) = (Vec::new(), String::new());
+    let mut prompt = Prompt { remote, screen, shared, mode, cells, number: 1, initial };
     draw::write(
         std::io::stdout().lock(),
         &format!(
@@ -71,10 +77,17 @@ pub fn prompt(file: Option<&Path>, shared: &Shared) -> Result<u8, Problem> {
 /// What shows a result to its end.
 const ALL: &str = "print(_)";
 
+/// Whether a cell says what leaves Python's own prompt.
+fn is_farewell(cell: &str) -> bool {
+    matches!(cell, "exit" | "exit()" | "quit" | "quit()")
+}
+
 /// A cell that was evaluated.
 struct Evaluated {
     number: u64,
     code: String,
+    /// What it is written in up to its first mark.
+    language: Language,
     succeeded: bool,
 }
 
@@ -83,6 +96,7 @@ struct Prompt<'a> {
     remote: Rc<Remote>,
     screen: Arc<Screen>,
     shared: &'a Shared,
+    mode: Mode,
     cells: Vec<Evaluated>,
     /// The next cell's.
     number: u64,
@@ -101,19 +115,22 @@ impl Prompt<'_> {
                 self.complain(&trouble);
             }
             let initial = std::mem::take(&mut self.initial);
-            let cell = match keyboard.read(&format!("[{}]> ", self.number), &initial) {
-                Input::Cell(cell) if cell.trim().is_empty() => continue,
-                Input::Cell(cell) => cell,
-                Input::Cleared => continue,
-                Input::End => return Ok(exit::OK),
-            };
+            let cell =
+                match keyboard.read(&mode::prompt(self.number, self.mode.language()), &initial) {
+                    Input::Cell(cell) if cell.trim().is_empty() => continue,
+                    Input::Cell(cell) => cell,
+                    Input::Cleared => continue,
+                    Input::End => return Ok(exit::OK),
+                };
             keyboard.remember(&cell);
             let trimmed = cell.trim();
             let flow = if let Some(command) = trimmed.strip_prefix(':') {
                 commands::execute(self, command)?
-            } else if let Some(name) = continuation::question(trimmed) {
-                self.document(name);
+            } else if let Some(question) = continuation::question(trimmed) {
+                self.answer(&question);
                 Flow::On
+            } else if self.mode.language() == Language::Python && is_farewell(trimmed) {
+                Flow::Quit
             } else {
                 self.evaluate(&cell)?;
                 Flow::On
@@ -124,23 +141,49 @@ impl Prompt<'_> {
         }
     }
 
-    /// Evaluates a cell and shows what it comes to.
+    /// Evaluates a cell in the prompt's language and shows what it comes to.
     fn evaluate(&mut self, code: &str) -> Result<Done, Problem> {
+        self.evaluate_in(self.mode.language(), code)
+    }
+
+    /// Evaluates a cell that is in `language` up to its first mark, and shows what it comes to.
+    fn evaluate_in(&mut self, language: Language, code: &str) -> Result<Done, Problem> {
         let number = self.number;
         self.number += 1;
-        let done = self.remote.evaluate(&format!("cell {number}"), code, Some(number))?;
+        let done = self.evaluate_parts(&format!("cell {number}"), code, Some(number), language)?;
         self.show(&done);
         let succeeded = done.error.is_none();
-        self.cells.push(Evaluated { number, code: code.to_owned(), succeeded });
+        self.cells.push(Evaluated { number, code: code.to_owned(), language, succeeded });
         Ok(done)
+    }
+
+    /// Evaluates a text part by part, up to the first that fails.
+    fn evaluate_parts(
+        &self,
+        name: &str,
+        text: &str,
+        keep: Option<u64>,
+        language: Language,
+    ) -> Result<Done, Problem> {
+        let mut last = Done::default();
+        let mut seconds = 0.0;
+        for (i, part) in parts(text, language).into_iter().enumerate() {
+            let name = name_of_part(name, i);
+            last = self.remote.evaluate(&name, &part.code, keep, part.language)?;
+            seconds += last.seconds;
+            if last.error.is_some() {
+                break;
+            }
+        }
+        Ok(Done { seconds, ..last })
     }
 
     /// Evaluates a file in the session.
     fn run_source(&mut self, source: Source) -> Result<(), Problem> {
-        let name = source.name.clone();
+        let (name, language) = (source.name.clone(), source.language());
         match source.text() {
             Ok(code) => {
-                let done = self.remote.evaluate(&name, &code, None)?;
+                let done = self.evaluate_parts(&name, &code, None, language)?;
                 self.show(&Done { result: None, ..done });
             }
             Err(error) => self.screen.report(&error),
@@ -159,9 +202,19 @@ impl Prompt<'_> {
         }
     }
 
+    /// Answers `name?` and `name??`.
+    fn answer(&self, question: &Question<'_>) {
+        self.document(question.name);
+        if question.source
+            && let Some(text) = self.remote.source(question.name, self.mode.language()).text
+        {
+            self.say(&format!("\n{}", text.trim_end()));
+        }
+    }
+
     /// Shows what is known of a name.
     fn document(&self, name: &str) {
-        let page = self.remote.doc(name);
+        let page = self.remote.doc(name, self.mode.language());
         match page.text {
             Some(text) if pager::page(text.trim_end()) => {}
             Some(text) => self.say(text.trim_end()),

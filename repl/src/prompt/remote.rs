@@ -6,7 +6,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{cell::Cell, thread};
 
-use flambeau_protocol::{Completion, Configure, Done, ErrorReport, Event, Request, Signature};
+use flambeau_protocol::{
+    Completion, Configure, Done, ErrorReport, Event, Language, Request, Signature,
+};
 
 use crate::draw::Screen;
 use crate::engine::Engine;
@@ -88,6 +90,7 @@ impl Remote {
         source_name: &str,
         code: &str,
         keep: Option<u64>,
+        language: Language,
     ) -> Result<Done, Problem> {
         let id = self.next_id();
         self.interrupts.forget();
@@ -98,7 +101,7 @@ impl Remote {
         };
         let width = Some(size().columns.into());
         let (source_name, code) = (source_name.to_owned(), code.to_owned());
-        engine.send(&Request::Evaluate { id, source_name, code, keep, width });
+        engine.send(&Request::Evaluate { id, source_name, code, keep, language, width });
         loop {
             match self.answers.recv() {
                 Ok(Event::Done(done)) if done.id == id => return Ok(done),
@@ -111,10 +114,15 @@ impl Remote {
     }
 
     /// What may stand at the cursor: where it begins, and the words.
-    pub fn complete(&self, code: &str, cursor: usize) -> (usize, Vec<Completion>) {
+    pub fn complete(
+        &self,
+        code: &str,
+        cursor: usize,
+        language: Language,
+    ) -> (usize, Vec<Completion>) {
         let code = code.to_owned();
         let answer = self.ask(
-            |id| Request::Complete { id, code, cursor },
+            |id| Request::Complete { id, code, cursor, language },
             |event, id| match event {
                 Event::Completions { id: of, start, items } if of == id => Some((start, items)),
                 _ => None,
@@ -135,17 +143,22 @@ impl Remote {
     }
 
     /// The documentation of a name.
-    pub fn doc(&self, name: &str) -> Page {
+    pub fn doc(&self, name: &str, language: Language) -> Page {
         let name = name.to_owned();
-        let answer = self.ask(
-            |id| Request::Doc { id, name },
-            |event, id| match event {
-                Event::Documentation { id: of, text, near } if of == id => {
-                    Some(Page { text, near })
-                }
-                _ => None,
-            },
-        );
+        self.page(|id| Request::Doc { id, name, language })
+    }
+
+    /// How what has a name is defined.
+    pub fn source(&self, name: &str, language: Language) -> Page {
+        let name = name.to_owned();
+        self.page(|id| Request::Source { id, name, language })
+    }
+
+    fn page(&self, request: impl FnOnce(u64) -> Request) -> Page {
+        let answer = self.ask(request, |event, id| match event {
+            Event::Documentation { id: of, text, near } if of == id => Some(Page { text, near }),
+            _ => None,
+        });
         answer.unwrap_or(Page { text: None, near: None })
     }
 

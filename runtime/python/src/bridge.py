@@ -148,7 +148,9 @@ def end():
 
 # What becomes of a value whose type is none of Python's own plain ones; the numbers are those of
 # `from_python.rs`.
-(OBJECT, SCALAR, SEQUENCE, TENSOR, DTYPE, DEVICE, AWAITABLE, VALUE, SLICE, LAYOUT, MEMORY_FORMAT) = range(11)
+(OBJECT, SCALAR, SEQUENCE, TENSOR, DTYPE, DEVICE, AWAITABLE, VALUE, SLICE, LAYOUT, MEMORY_FORMAT, GENERATOR) = range(
+    12
+)
 
 
 def rule(kind):
@@ -166,6 +168,8 @@ def rule(kind):
             return LAYOUT
         if kind is torch.memory_format:
             return MEMORY_FORMAT
+        if kind is torch.Generator:
+            return GENERATOR
         if kind is torch.Size:
             return SEQUENCE
     if numpy is not None and hasattr(numpy, "generic") and issubclass(kind, numpy.generic):
@@ -422,6 +426,14 @@ def tensor(value):
     if not value.flags.writeable or any(s < 0 or s % value.itemsize for s in value.strides):
         value = value.copy()
     return torch.from_numpy(value)
+
+
+def data(value):
+    """The tensor of what is data by one of the protocols for that, or a list of numbers; None of anything else."""
+    protocols = ("__dlpack__", "__array_interface__", "__cuda_array_interface__", "__array__")
+    if isinstance(value, (list, tuple)) or any(hasattr(type(value), name) for name in protocols):
+        return tensor(value)
+    return None
 
 
 def array(value, force):

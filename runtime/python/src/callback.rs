@@ -6,7 +6,7 @@ use pyo3::types::{PyDict, PyTuple};
 use rhai::{Dynamic, Map};
 
 use crate::errors::{Attempt, Failure, to_exception, to_traced_exception};
-use crate::{from_python, to_python};
+use crate::{from_python, host, to_python};
 
 /// Calls what is kept; keyword arguments become a map behind the others.
 pub(crate) fn call(
@@ -38,7 +38,7 @@ fn run(
     let mut frames = Vec::new();
     let result = detached(py, || {
         Context::current(|ctx| {
-            ctx.state().evaluation(|| ctx.call_traced(function, values, &mut frames))
+            host::evaluation(ctx.state(), || ctx.call_traced(function, values, &mut frames))
         })
     });
     let result = result.map_err(|error| to_traced_exception(py, error, frames))?;

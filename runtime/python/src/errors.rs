@@ -120,9 +120,7 @@ fn converted(py: Python<'_>, error: &PyErr) -> Error {
     }
     if let Some(mut original) = original(exception) {
         if let Ok(described) = describe(exception) {
-            let mut frames = described.trace.map(|trace| trace.frames).unwrap_or_default();
-            // The last is the place of the error, which it knows itself.
-            frames.pop();
+            let frames = described.trace.map(|trace| trace.frames).unwrap_or_default();
             original.trace.get_or_insert_default().frames = frames;
             // Should it pass through Python once more, then as the same exception.
             let class = original.kind.name().to_owned();

@@ -2,7 +2,7 @@
 //!
 //! Only what is exactly of one of Python's plain types crosses by value: an `IntEnum` or a named tuple stays
 //! the object that it is, as do integers beyond 64 bits, sets, dates and instances of classes. Beside the
-//! plain types these cross: tensors (also parameters), NumPy's scalars as numbers, `torch.Size` as an array,
+//! plain types these cross: tensors (also parameters), generators of random numbers, NumPy's scalars as numbers, `torch.Size` as an array,
 //! slices of integers, `torch.dtype`, `torch.device`, `torch.layout`, `torch.memory_format`; a coroutine is run
 //! to its end.
 
@@ -35,6 +35,7 @@ enum Rule {
     Slice,
     Layout,
     MemoryFormat,
+    Generator,
 }
 
 thread_local! {
@@ -127,6 +128,7 @@ fn by_rule(object: &Bound<'_, PyAny>) -> Attempt<Dynamic> {
             number
                 .map_or_else(|| kept(object.clone()), |number| Dynamic::from(MemoryFormat(number)))
         }
+        Rule::Generator => Dynamic::from(tensor::unwrap_generator(object)),
         Rule::Slice => slice(object)?.map_or_else(|| kept(object.clone()), Dynamic::from),
         Rule::Device => Dynamic::from(Device::parse(&object.str()?.to_string())?),
         Rule::Awaitable => {
@@ -166,7 +168,7 @@ fn rule(kind: &Bound<'_, PyType>) -> Attempt<Rule> {
         return Ok(rule);
     }
     let number: usize = interpreter::helper(kind.py(), "rule")?.call1((kind,))?.extract()?;
-    const ALL: [Rule; 11] = [
+    const ALL: [Rule; 12] = [
         Rule::Object,
         Rule::Scalar,
         Rule::Sequence,
@@ -178,6 +180,7 @@ fn rule(kind: &Bound<'_, PyType>) -> Attempt<Rule> {
         Rule::Slice,
         Rule::Layout,
         Rule::MemoryFormat,
+        Rule::Generator,
     ];
     let rule = ALL.get(number).copied().unwrap_or(Rule::Object);
     // A class that has not finished its import may turn out to be another one's child only later; no class

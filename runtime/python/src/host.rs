@@ -6,7 +6,8 @@ use std::ffi::{c_int, c_void};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use flambeau_runtime::script::{Interrupt, Library, on_signal};
+use flambeau_runtime::Result;
+use flambeau_runtime::script::{Interrupt, Library, State, on_signal};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyModule;
@@ -86,6 +87,23 @@ fn make(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     Ok(module)
 }
 
+/// Runs a function of the script's session as an evaluation, or as part of the one that is under way. Ctrl-C stops
+/// it wherever it was called from.
+///
+/// # Errors
+/// As [`flambeau_runtime::script::State::evaluation`].
+pub(crate) fn evaluation<R>(state: &State, run: impl FnOnce() -> Result<R>) -> Result<R> {
+    let interrupt = state.interrupt();
+    let _listening = is_host().then(|| Listening::new(&interrupt));
+    state.evaluation(run)
+}
+
+thread_local! {
+    /// Whether this is Python's main thread.
+    // SAFETY: both only ask for numbers. A process's main thread has its number, and is Python's.
+    static MAIN: bool = unsafe { libc::getpid() == libc::gettid() };
+}
+
 /// While one lives, a Ctrl-C also stops the script that runs on Python's main thread. Nested ones are for the
 /// innermost script.
 pub(crate) struct Listening(Option<*mut Interrupt>);
@@ -93,9 +111,9 @@ pub(crate) struct Listening(Option<*mut Interrupt>);
 impl Listening {
     /// For the session of `interrupt`, which outlives the result.
     pub(crate) fn new(interrupt: &Interrupt) -> Listening {
-        // SAFETY: both only ask for numbers. A process's main thread has its number, and is Python's.
-        let main = unsafe { libc::getpid() == libc::gettid() };
-        if !main {
+        // SAFETY: what is there is set while its session evaluates on this thread, so it lives.
+        let listens = || unsafe { SIGNALLED.load(Ordering::SeqCst).as_ref() };
+        if !MAIN.with(|main| *main) || listens().is_some_and(|there| there.is(interrupt)) {
             return Listening(None);
         }
         chain();

@@ -29,6 +29,7 @@
 #![warn(missing_docs)]
 
 mod callback;
+mod cells;
 mod errors;
 mod from_python;
 mod functions;
@@ -47,6 +48,7 @@ mod turns;
 
 use flambeau_runtime::script::{Library, ObjectType};
 
+pub use cells::{Cells, Outcome};
 pub use host::module;
 pub use interpreter::{Output, Setup, configure, end};
 pub use object::PyObject;

@@ -15,7 +15,7 @@ use rhai::Dynamic;
 use crate::callback::{arguments, detached, to_pyerr};
 use crate::errors::{Attempt, Failure, to_traced_exception};
 use crate::handle::{self, Handle};
-use crate::{from_python, to_python};
+use crate::{from_python, host, to_python};
 
 /// What `module.py` defines, once torch has been imported.
 static MODULE: OnceLock<Py<PyModule>> = OnceLock::new();
@@ -169,7 +169,7 @@ fn run<'py>(
     let result = detached(py, || {
         Context::current(|ctx| {
             let run = || members.run(values, hooks, ctx);
-            ctx.state().evaluation(run).map_err(|mut error| {
+            host::evaluation(ctx.state(), run).map_err(|mut error| {
                 frames = ctx.take_trace(&mut error, "forward");
                 error
             })

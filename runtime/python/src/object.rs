@@ -6,6 +6,7 @@ use std::rc::Rc;
 use flambeau_runtime::script::{
     Bundle, CallHelp, Context, Entries, Items, Members, Named, Object, Side, State,
 };
+use flambeau_runtime::torch::Tensor;
 use flambeau_runtime::{Error, Result};
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
@@ -15,7 +16,7 @@ use rhai::{Dynamic, Map};
 use crate::errors::Attempt;
 use crate::interpreter::{self, outside, with};
 use crate::members::PyMembers;
-use crate::{from_python, index, to_python};
+use crate::{from_python, index, tensor, to_python};
 
 /// An object of Python's: a clone of the handle is the same object.
 #[derive(Clone)]
@@ -50,6 +51,12 @@ impl PyObject {
     /// The names that `py.eval` and `py.exec` share.
     pub(crate) fn globals() -> PyObject {
         PyObject(Rc::default())
+    }
+
+    /// Whether both are handles of one object.
+    pub(crate) fn is(&self, other: &PyObject) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+            || self.0.0.get().zip(other.0.0.get()).is_some_and(|(a, b)| a.as_ptr() == b.as_ptr())
     }
 
     /// The object itself.
@@ -124,6 +131,14 @@ impl Object for PyObject {
 
     fn attributes(&self) -> Vec<String> {
         self.with(|object| Ok(object.dir()?.extract::<Vec<String>>()?)).unwrap_or_default()
+    }
+
+    fn tensor(&self) -> Option<Result<Tensor>> {
+        let made = self.with(|object| {
+            let made = interpreter::helper(object.py(), "data")?.call1((object,))?;
+            Ok((!made.is_none()).then(|| tensor::unwrap(&made)))
+        });
+        made.transpose()
     }
 
     fn entries(&self) -> Option<Entries> {

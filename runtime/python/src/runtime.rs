@@ -174,7 +174,7 @@ impl Runtime {
 
     /// Stops what runs, from another thread.
     fn interrupt(&self) {
-        if self.user.load(Ordering::SeqCst) != 0 {
+        if self.interrupt.is_evaluating() {
             self.interrupt.interrupt();
         }
     }

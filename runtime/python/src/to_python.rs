@@ -6,7 +6,7 @@
 //! | blob, array, map, range | `bytes`, `list`, `dict`, `range`: copies |
 //! | complex, `slice(…)` | `complex`, `slice` |
 //! | several results | a `tuple`, a named one where they have names |
-//! | a tensor | the same tensor |
+//! | a tensor, a `torch.Generator` | the same |
 //! | `torch.float32`, `torch.device("cpu")` | `torch.dtype`, `torch.device` |
 //! | `torch.strided`, `torch.channels_last` | `torch.layout`, `torch.memory_format` |
 //! | a function | a callable |
@@ -17,7 +17,7 @@
 use std::ops::{Range, RangeInclusive};
 
 use flambeau_runtime::script::{Complex, Context, NewAxis, Results, Slice};
-use flambeau_runtime::torch::{Device, Dtype, Layout, MemoryFormat, Tensor};
+use flambeau_runtime::torch::{Device, Dtype, Generator, Layout, MemoryFormat, Tensor};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyComplex, PyDict, PyList, PyTuple};
@@ -112,6 +112,9 @@ fn small<'py>(py: Python<'py>, value: &Dynamic) -> Attempt<Bound<'py, PyAny>> {
     }
     if let Some(device) = value.read_lock::<Device>() {
         return Ok(interpreter::helper(py, "device")?.call1((device.to_string(),))?);
+    }
+    if let Some(generator) = value.read_lock::<Generator>() {
+        return tensor::wrap_generator(py, &generator);
     }
     if let Some(entries) = Context::current(|ctx| ctx.entries(value).transpose())? {
         return ordered(py, &entries);

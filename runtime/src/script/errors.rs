@@ -57,6 +57,9 @@ pub(crate) fn too_deep() -> Error {
     Error::new(Kind::Limit, "calls are nested too deep").help("is a recursion endless?")
 }
 
+/// What stands for the function where a file is imported.
+pub(super) const IMPORT: &str = "import";
+
 /// Rhai's error as ours: the innermost one, with the calls that it passed.
 pub(crate) fn from_rhai(error: &EvalAltResult) -> Error {
     let mut calls = Vec::new();
@@ -67,7 +70,7 @@ pub(crate) fn from_rhai(error: &EvalAltResult) -> Error {
             EvalAltResult::ErrorInFunctionCall(name, to, next, position) => {
                 (name.as_str(), to, next, *position)
             }
-            EvalAltResult::ErrorInModule(path, next, position) => ("import", path, next, *position),
+            EvalAltResult::ErrorInModule(path, next, position) => (IMPORT, path, next, *position),
             _ => break,
         };
         calls.push(Call { function: function.to_owned(), source: source.clone(), position });

@@ -183,6 +183,11 @@ pub trait Object: Clone + 'static {
         None
     }
 
+    /// The tensor that it is the data of, sharing its elements where that can be; nothing where it is no data.
+    fn tensor(&self) -> Option<Result<Tensor>> {
+        None
+    }
+
     /// `self(args)`: a trailing map may be keyword arguments.
     fn call(&self, args: Vec<Dynamic>, ctx: &Context<'_>) -> Result<Dynamic> {
         Err(Error::type_(format!("a {} cannot be called", Self::TYPE)))
@@ -247,6 +252,7 @@ pub struct ObjectType {
     pub(crate) call_help: fn(&Dynamic) -> Option<CallHelp>,
     pub(crate) members: fn(&Dynamic) -> Option<Rc<dyn Members>>,
     pub(crate) entries: fn(&Dynamic) -> Option<Entries>,
+    pub(crate) tensor: fn(&Dynamic) -> Option<Result<Tensor>>,
     pub(crate) call: fn(&Dynamic, Vec<Dynamic>, &Context<'_>) -> Result<Dynamic>,
     pub(crate) is_callable: fn(&Dynamic) -> bool,
     pub(crate) index: fn(&Dynamic, &Dynamic, &Context<'_>) -> Result<Dynamic>,
@@ -283,6 +289,7 @@ impl ObjectType {
             entries: |v| get::<T>(v).ok().and_then(|o| o.entries()),
             keys: |v| get::<T>(v).map(|o| o.keys()).unwrap_or_default(),
             call_help: |v| get::<T>(v).ok().and_then(|o| o.call_help()),
+            tensor: |v| get::<T>(v).ok().and_then(|o| o.tensor()),
             plain_attribute: |v, name| get::<T>(v).ok().and_then(|o| o.plain_attribute(name)),
             members: |v| get::<T>(v).ok().and_then(|o| o.members()),
             call: |v, args, ctx| get::<T>(v)?.call(args, ctx),

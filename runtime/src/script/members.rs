@@ -12,7 +12,7 @@ use super::function::Entries;
 use super::operator_call;
 use super::state::State;
 use crate::error::{Error, Result};
-use crate::torch::Operator;
+use crate::torch::{Operator, Tensor};
 
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +148,18 @@ impl Context<'_> {
     /// The entries of an object that is a table of names and values.
     pub fn entries(&self, value: &Dynamic) -> Option<Entries> {
         object_type(value, &self.state).and_then(|object| (object.entries)(value))
+    }
+
+    /// The tensor that a value is or is the data of, such as a NumPy array: with the same elements, where that can
+    /// be.
+    ///
+    /// # Errors
+    /// Why the data cannot be one.
+    pub fn tensor(&self, value: &Dynamic) -> Result<Option<Tensor>> {
+        if let Some(tensor) = convert::tensor(value) {
+            return Ok(Some(tensor));
+        }
+        object_type(value, &self.state).and_then(|object| (object.tensor)(value)).transpose()
     }
 
     /// The members of an object that has such.

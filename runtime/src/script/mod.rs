@@ -34,7 +34,7 @@ mod turn;
 mod value;
 mod write_back;
 
-pub use complete::{Completion, Named, Signature};
+pub use complete::{Completion, Named, Signature, matching};
 pub use context::Context;
 pub use display::table::Table as TextTable;
 pub use display::{Bundle, display};
@@ -47,7 +47,7 @@ pub use limits::Limits;
 pub use members::{Members, Part};
 pub use permissions::Permissions;
 pub use report::Report;
-pub use session::{Options, Session, Variable};
+pub use session::{CudaMemory, Held, Memory, Options, Session, Variable};
 pub use state::{Interrupt, State, on_interrupt, on_signal};
 pub use tensor_data::from_value as tensor_from_value;
 pub use turn::{Home, Kept, Turn, on_wait, outside};

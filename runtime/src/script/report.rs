@@ -3,9 +3,9 @@
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource};
 use rhai::{EvalAltResult, Position};
 
-use super::errors;
+use super::errors::{self, IMPORT};
 use super::sugar::{CALL, written_name};
-use crate::error::{Error, Frame, Kind};
+use crate::error::{Call, Error, Frame, Kind};
 
 /// The line of `text`, counted from 1.
 fn line_of(text: &str, line: usize) -> Vec<char> {
@@ -28,40 +28,48 @@ fn named(text: &str, line: usize, column: usize) -> usize {
     }
 }
 
-/// The name before the bracket of a call.
-fn called((text, position): &(String, Position)) -> Option<String> {
-    let chars = line_of(text, position.line()?);
-    let end = position.position()?.checked_sub(1)?;
-    let start = named(text, position.line()?, end + 1) - 1;
-    (start < end).then(|| chars[start..end].iter().collect())
-}
-
 /// Finds the text of a source by name, and maps a position in it to what the user wrote.
 pub(crate) type Place<'a> = dyn Fn(&str, Position) -> Option<(String, Position)> + 'a;
+
+/// The name of a function as the script has it; empty for a file that is imported.
+fn plain(name: &str) -> String {
+    if name.starts_with("anon$") || name == CALL {
+        return "closure".to_owned();
+    }
+    if name == IMPORT {
+        return String::new();
+    }
+    let name = ["get$", "set$"].iter().find_map(|get| name.strip_prefix(get)).unwrap_or(name);
+    if name.contains('$') { "[]".to_owned() } else { written_name(name).to_owned() }
+}
 
 /// The script's own calls behind an error, outermost first and each with the line that was reached in it, as
 /// tracebacks of other languages have them. `function` and `source` are what was called first.
 pub(crate) fn trace(error: &Error, function: &str, source: &str, place: &Place<'_>) -> Vec<Frame> {
-    let plain = |name: &str| match name.starts_with("anon$") || name == CALL {
-        true => "closure".to_owned(),
-        false => written_name(name).to_owned(),
-    };
     let mut frames = Vec::new();
     let (mut function, mut at) = (plain(function), source.to_owned());
     let mut reached = |function: &str, at: &str, position: Position| {
         let (text, position) = place(at, position).unwrap_or((String::new(), position));
-        // What native code calls is at no place of a script.
         let Some(line) = position.line() else { return };
         let text = text.lines().nth(line.wrapping_sub(1)).map(|text| text.trim().to_owned());
         frames.push(Frame { function: function.to_owned(), source: at.to_owned(), line, text });
     };
     let trace = error.trace.as_deref();
+    let mut last: Option<&Call> = None;
     for call in trace.iter().flat_map(|trace| &trace.calls) {
         if let Some(source) = &call.source {
             at.clone_from(source);
         }
-        reached(&function, &at, call.position);
+        // What native code calls is at no place of a script, or at that of the native call.
+        let by_native = call.position.is_none()
+            || last.is_some_and(|last| {
+                last.position == call.position && last.function != call.function
+            });
+        if !by_native {
+            reached(&function, &at, call.position);
+        }
         function = plain(&call.function);
+        last = Some(call);
     }
     // The place of an error that came out of another language is in that one's frames.
     let inside = trace.is_some_and(|trace| !trace.frames.is_empty());
@@ -85,9 +93,10 @@ pub struct Report {
     pub line: usize,
     /// Column of the failing call in characters, counted from 1; 0 where unknown.
     pub column: usize,
-    /// The calls that led to it, outermost first: the script's, then those of another language.
+    /// The calls that led to it, outermost first and each at the line that was reached in it: the script's, then
+    /// those of another language. Empty where there is only the place of the error.
     pub calls: Vec<Frame>,
-    /// The same down to the place of the error, each with the text of its line: for another language.
+    /// The script's own, each with the text of its line: for another language.
     pub frames: Vec<Frame>,
 }
 
@@ -97,38 +106,23 @@ impl Report {
         let mut error = errors::from_rhai(raised);
         let frames = trace(&error, "", source, place);
         let trace = error.trace.take().unwrap_or_default();
-        let mut calls = Vec::new();
-        let mut at = source.to_owned();
-        for call in trace.calls {
-            if let Some(source) = call.source {
-                at = source;
-            }
-            let placed = place(&at, call.position);
-            let function = match call.function.as_str() {
-                name if name.starts_with("anon$") => "closure".to_owned(),
-                // The call of a value has the name that the script gives the value.
-                CALL => placed.as_ref().and_then(called).unwrap_or_else(|| "closure".to_owned()),
-                name => {
-                    let name = ["get$", "set$"]
-                        .iter()
-                        .find_map(|get| name.strip_prefix(get))
-                        .unwrap_or(name);
-                    if name.contains('$') { "[]".to_owned() } else { written_name(name).to_owned() }
-                }
-            };
-            let line = placed.and_then(|(_, position)| position.line());
-            // What native code calls has no place of its own but that of the native call.
-            let line = line.or_else(|| calls.last().map(|call: &Frame| call.line)).unwrap_or(0);
-            calls.push(Frame { function, source: at.clone(), line, text: None });
-        }
-        calls.extend(trace.frames);
-        if let Some(source) = trace.source {
-            at = source;
-        }
+        let at = trace.source.unwrap_or_else(|| match frames.last() {
+            Some(frame) => frame.source.clone(),
+            None => source.to_owned(),
+        });
         let placed = place(&at, error.position).or_else(|| place(source, error.position));
         let (text, position) = placed.unwrap_or((String::new(), Position::NONE));
         let line = position.line().unwrap_or(0);
         let column = position.position().unwrap_or(0).max(usize::from(line > 0));
+        let mut calls = frames.clone();
+        calls.extend(trace.frames);
+        // The report shows that line itself; alone it says nothing more.
+        for call in calls.iter_mut().filter(|call| call.line == line && call.source == at) {
+            call.text = None;
+        }
+        if calls.len() == 1 {
+            calls.clear();
+        }
         Report { line, column: named(&text, line, column), error, source: at, text, calls, frames }
     }
 
@@ -137,8 +131,18 @@ impl Report {
         self.error.kind
     }
 
-    /// The report as text, coloured for a terminal or not.
+    /// The report as text, coloured for a terminal or not. A deep recursion is told by its ends.
     pub fn rendered(&self, color: bool) -> String {
+        self.rendered_with(color, 8)
+    }
+
+    /// As [`Report::rendered`], with all calls.
+    pub fn rendered_in_full(&self, color: bool) -> String {
+        self.rendered_with(color, self.calls.len())
+    }
+
+    /// The report with so many calls of each end.
+    fn rendered_with(&self, color: bool, shown: usize) -> String {
         let theme =
             if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme)
@@ -156,8 +160,6 @@ impl Report {
         let mut out = String::new();
         if !self.calls.is_empty() {
             out.push_str("Calls, outermost first:\n");
-            // A deep recursion is told by its ends.
-            let shown = 8;
             for (i, frame) in self.calls.iter().enumerate() {
                 if self.calls.len() > 2 * shown && i == shown {
                     let hidden = self.calls.len() - 2 * shown;
@@ -166,7 +168,11 @@ impl Report {
                 if self.calls.len() > 2 * shown && i >= shown && i < self.calls.len() - shown {
                     continue;
                 }
-                out.push_str(&format!("  {}:{} in {}\n", frame.source, frame.line, frame.function));
+                out.push_str(&format!("  {}:{}", frame.source, frame.line));
+                if !frame.function.is_empty() {
+                    out.push_str(&format!(" in {}", frame.function));
+                }
+                out.push('\n');
                 if let Some(text) = &frame.text {
                     out.push_str(&format!("    {text}\n"));
                 }

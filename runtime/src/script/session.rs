@@ -1,6 +1,8 @@
 //! One session: evaluates cells, keeps their variables and functions, displays values.
 
 mod cells;
+mod foreign;
+mod memory;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -30,6 +32,7 @@ use super::turn::Home;
 use crate::error::{Error, Frame, Kind};
 
 pub use cells::Variable;
+pub use memory::{CudaMemory, Held, Memory};
 
 /// What a session is made of.
 pub struct Options {
@@ -283,6 +286,11 @@ impl Session {
         self.home.enter(|_, state| display::represent(value, state))
     }
 
+    /// How many columns there are for what the end of a cell shows.
+    pub fn width(&self) -> usize {
+        self.home.enter(|_, state| state.width.get())
+    }
+
     /// Says how many columns there are for what the end of a cell shows.
     pub fn set_width(&self, width: usize) {
         self.home.enter(|_, state| state.width.set(width));
@@ -316,6 +324,8 @@ impl Session {
             return Ok(());
         }
         self.scope.push_dynamic(name.to_owned(), value);
+        // Of a variable and a function of one name, the younger one is called.
+        self.earlier.functions.remove(name);
         Ok(())
     }
 

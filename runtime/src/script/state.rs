@@ -5,7 +5,7 @@ use std::any::TypeId;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -64,7 +64,7 @@ pub struct State {
     /// What the sandbox allows.
     pub permissions: Permissions,
     pub(crate) limits: Limits,
-    stop: Arc<AtomicU8>,
+    stop: Interrupt,
     floor: Arc<Floor>,
     /// Why the evaluation stops. Once it does, it does whatever a script catches on the way.
     stopped: RefCell<Option<Error>>,
@@ -90,6 +90,8 @@ pub struct State {
     pub(crate) source: RefCell<String>,
     /// The parameters of the scripts' functions and closures, by name.
     signatures: RefCell<HashMap<String, Vec<Vec<String>>>>,
+    /// The names of the sources in which the scripts' functions were last defined, by their names.
+    definitions: RefCell<HashMap<String, String>>,
     /// The session's variables when the evaluation began.
     variables: RefCell<Vec<String>>,
 }
@@ -123,13 +125,21 @@ pub fn on_signal(ask: fn() -> Result<()>) {
 }
 
 /// Stops a running evaluation from another thread or a signal handler.
-#[derive(Clone, Debug)]
-pub struct Interrupt(Arc<AtomicU8>);
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<Asked>);
+
+#[derive(Debug, Default)]
+struct Asked {
+    /// One of [`RUNS`], [`STOPS`], [`SIGNALLED`].
+    what: AtomicU8,
+    /// Whether the session evaluates.
+    evaluates: AtomicBool,
+}
 
 impl Interrupt {
     /// Asks the evaluation to stop at the next operation; async-signal-safe.
     pub fn interrupt(&self) {
-        self.0.store(STOPS, Ordering::SeqCst);
+        self.0.what.store(STOPS, Ordering::SeqCst);
         if let Some(act) = ON_INTERRUPT.get() {
             act();
         }
@@ -137,12 +147,22 @@ impl Interrupt {
 
     /// Has the evaluation look at the host's signals at the next operation; async-signal-safe.
     pub fn signal(&self) {
-        self.0.store(SIGNALLED, Ordering::SeqCst);
+        self.0.what.store(SIGNALLED, Ordering::SeqCst);
     }
 
     /// Takes a request back that came when nothing ran.
     pub fn clear(&self) {
-        self.0.store(RUNS, Ordering::SeqCst);
+        self.0.what.store(RUNS, Ordering::SeqCst);
+    }
+
+    /// Whether both are for the same session.
+    pub fn is(&self, other: &Interrupt) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether there is an evaluation that it would stop.
+    pub fn is_evaluating(&self) -> bool {
+        self.0.evaluates.load(Ordering::SeqCst)
     }
 }
 
@@ -165,7 +185,7 @@ impl State {
             output,
             permissions,
             limits,
-            stop: Arc::new(AtomicU8::new(RUNS)),
+            stop: Interrupt::default(),
             floor: Arc::default(),
             stopped: RefCell::default(),
             evaluations: Cell::new(0),
@@ -180,6 +200,7 @@ impl State {
             sources: RefCell::default(),
             source: RefCell::default(),
             signatures: RefCell::default(),
+            definitions: RefCell::default(),
             variables: RefCell::default(),
         };
         for library in libraries {
@@ -290,6 +311,10 @@ impl State {
     pub(crate) fn learn_functions(&self, ast: &AST) {
         let mut signatures = self.signatures.borrow_mut();
         for function in ast.iter_functions() {
+            if let Some(source) = ast.source() {
+                let mut definitions = self.definitions.borrow_mut();
+                definitions.insert(function.name.to_owned(), source.to_owned());
+            }
             let names = function.params.iter().map(|name| (*name).to_owned()).collect();
             let known = signatures.entry(function.name.to_owned()).or_default();
             if !known.contains(&names) {
@@ -303,9 +328,15 @@ impl State {
         self.signatures.borrow().get(name).cloned().unwrap_or_default()
     }
 
+    /// The source in which a script's function was last defined.
+    pub(crate) fn definition(&self, name: &str) -> Option<String> {
+        self.definitions.borrow().get(name).cloned()
+    }
+
     /// Forgets the scripts' functions, and what was registered with an engine that is gone.
     pub(crate) fn forget_functions(&self) {
         self.signatures.borrow_mut().clear();
+        self.definitions.borrow_mut().clear();
         self.registered.borrow_mut().clear();
     }
 
@@ -365,8 +396,8 @@ impl State {
     }
 
     /// The handle that stops an evaluation.
-    pub(crate) fn interrupt(&self) -> Interrupt {
-        Interrupt(self.stop.clone())
+    pub fn interrupt(&self) -> Interrupt {
+        self.stop.clone()
     }
 
     /// Runs `run` as an evaluation, or as part of the one that is under way.
@@ -394,6 +425,7 @@ impl State {
         if depth > 0 {
             return Evaluation(self);
         }
+        self.stop.0.evaluates.store(true, Ordering::SeqCst);
         self.operations.set(0);
         self.deadline.set(
             self.limits
@@ -405,7 +437,7 @@ impl State {
 
     /// Whether somebody asked to stop: one relaxed load, for every operation of a script.
     pub(crate) fn stop_requested(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) != RUNS
+        self.stop.0.what.load(Ordering::Relaxed) != RUNS
     }
 
     /// Where the stack of the thread that evaluates ends for scripts.
@@ -425,8 +457,8 @@ impl State {
 
     /// An error when the user pressed Ctrl-C or a limit was reached.
     pub(crate) fn check(&self) -> Result<()> {
-        let signalled =
-            self.stop.compare_exchange(SIGNALLED, RUNS, Ordering::SeqCst, Ordering::SeqCst);
+        let what = &self.stop.0.what;
+        let signalled = what.compare_exchange(SIGNALLED, RUNS, Ordering::SeqCst, Ordering::SeqCst);
         if signalled.is_ok()
             && let Some(ask) = ON_SIGNAL.get()
         {
@@ -464,7 +496,7 @@ impl State {
     /// these raise in a form that a script could catch.
     pub fn stop_with(&self, error: Error) -> Error {
         self.stopped.borrow_mut().get_or_insert_with(|| error.clone());
-        self.stop.store(STOPS, Ordering::SeqCst);
+        self.stop.0.what.store(STOPS, Ordering::SeqCst);
         error
     }
 }
@@ -480,7 +512,7 @@ impl Evaluation<'_> {
         }
         let why = self.0.stopped.borrow_mut().take();
         if why.is_some() {
-            self.0.stop.store(RUNS, Ordering::SeqCst);
+            self.0.stop.clear();
         }
         why
     }
@@ -488,7 +520,11 @@ impl Evaluation<'_> {
 
 impl Drop for Evaluation<'_> {
     fn drop(&mut self) {
-        self.0.evaluations.set(self.0.evaluations.get() - 1);
+        let depth = self.0.evaluations.get() - 1;
+        self.0.evaluations.set(depth);
+        if depth == 0 {
+            self.0.stop.0.evaluates.store(false, Ordering::SeqCst);
+        }
     }
 }
 

@@ -15,6 +15,7 @@
 //! Nothing else changes: plain Rhai stays as it is. Text is only inserted, never with a line break, so
 //! a position in the result maps back to what the user wrote.
 
+mod definition;
 mod names;
 mod pass;
 mod tokens;
@@ -23,6 +24,7 @@ use std::collections::HashSet;
 
 use rhai::{Engine, Position, Token};
 
+pub(crate) use definition::definitions;
 use pass::Pass;
 use tokens::{name_of, tokens};
 
@@ -84,6 +86,11 @@ pub(crate) struct Desugared {
 }
 
 impl Desugared {
+    /// A text without sugar, such as one in another language.
+    pub(crate) fn plain(text: &str) -> Desugared {
+        Desugared { text: text.to_owned(), ..Desugared::default() }
+    }
+
     /// The position in the user's text of a position in [`Desugared::text`].
     pub(crate) fn original(&self, position: Position) -> Position {
         let (Some(line), Some(column)) = (position.line(), position.position()) else {

@@ -2,6 +2,7 @@
 
 use rhai::Dynamic;
 
+use super::context::Context;
 use super::convert;
 use super::value::Complex;
 use crate::error::{Error, Kind, Result};
@@ -53,11 +54,13 @@ impl Elements {
     /// Reads `value` into `self`; returns nothing but checks the shape against `shape[depth..]`.
     fn read(&mut self, value: &Dynamic, shape: &[i64]) -> Result<()> {
         let Some((&expected, rest)) = shape.split_first() else {
-            if let Some(tensor) = value.read_lock::<Tensor>() {
-                self.tensors.push(tensor.f_detach()?);
-                return Ok(());
-            }
-            return self.push(value);
+            return match data(value)? {
+                Some(tensor) => {
+                    self.tensors.push(tensor.f_detach()?);
+                    Ok(())
+                }
+                None => self.push(value),
+            };
         };
         let items = convert::items(value).ok_or_else(|| {
             Error::shape(format!(
@@ -73,6 +76,14 @@ impl Elements {
         }
         items.iter().try_for_each(|item| self.read(item, rest))
     }
+}
+
+/// The tensor that a value is, or is the data of.
+fn data(value: &Dynamic) -> Result<Option<Tensor>> {
+    if value.is_int() || value.is_float() || value.is_bool() || value.is_array() {
+        return Ok(None);
+    }
+    Context::current(|ctx| ctx.tensor(value))
 }
 
 /// The shape of nested arrays, read off the first of each.
@@ -95,7 +106,7 @@ fn shape_of(value: &Dynamic) -> Vec<i64> {
 /// # Errors
 /// A `TypeError` for what is no number, a `ShapeError` for ragged arrays.
 pub fn from_value(value: &Dynamic, dtype: Option<Dtype>) -> Result<Tensor> {
-    if let Some(tensor) = value.read_lock::<Tensor>() {
+    if let Some(tensor) = data(value)? {
         let detached = Tensor::from(tensor.f_detach()?);
         let copy = super::dispatch::call_operator("aten", "clone", vec![Dynamic::from(detached)])?;
         let copy = convert::tensor(&copy).ok_or_else(|| Error::type_("clone gave no tensor"))?;

@@ -76,10 +76,10 @@ uintptr_t fb_share(const at::Tensor* t) { return reinterpret_cast<uintptr_t>(at:
 // Ends an `at::Tensor` that lies in memory of the caller.
 void fb_release(at::Tensor* t) { t->~Tensor(); }
 
-// Gives a tensor its Python object by libtorch_python's own `THPVariable_Wrap`, which was looked up at
-// run time. The caller holds the GIL.
-int32_t fb_python_wrap(void* wrap, const at::TensorBase* t, void** out) {
-  return guarded([&] { *out = reinterpret_cast<void* (*)(const at::TensorBase&)>(wrap)(*t); });
+// Gives a tensor or a generator its Python object by libtorch_python's own function, which was looked up at run time
+// and takes a reference to the one or the other. The caller holds the GIL.
+int32_t fb_python_wrap(void* wrap, const void* value, void** out) {
+  return guarded([&] { *out = reinterpret_cast<void* (*)(const void*)>(wrap)(value); });
 }
 
 }  // extern "C"

@@ -71,6 +71,17 @@ impl Tensor {
         self.0.is_only()
     }
 
+    /// This as what `nn.Parameter` gives: the handle and its clones are Python's `torch.nn.Parameter` there.
+    pub fn into_parameter(self) -> Tensor {
+        self.0.set_parameter();
+        self
+    }
+
+    /// Whether the handle came from [`Tensor::into_parameter`].
+    pub fn is_parameter(&self) -> bool {
+        self.0.is_parameter()
+    }
+
     /// Whether it is nested: a list of tensors of different shapes, without a shape of its own.
     pub fn is_nested(&self) -> bool {
         super::shim::is_nested(&self.0)

@@ -81,6 +81,14 @@ pub(crate) fn collate(batch: &[Dynamic], ctx: &Context<'_>) -> Result<Dynamic> {
             |i: usize| collate(&rows.iter().map(|row| row[i].clone()).collect::<Array>(), ctx);
         return (0..rows[0].len()).map(column).collect::<Result<Array>>().map(Dynamic::from_array);
     }
+    if ctx.tensor(first)?.is_some() {
+        let tensors = batch.iter().map(|sample| {
+            let tensor = ctx.tensor(sample)?.map(Dynamic::from);
+            required(&tensor.unwrap_or_else(|| sample.clone()), convert::tensor, "Tensor")
+        });
+        let tensors = tensors.map(|tensor| tensor.map(Dynamic::from)).collect::<Result<Array>>()?;
+        return collate(&tensors, ctx);
+    }
     Err(Error::type_(format!(
         "default_collate: batch must contain tensors, numbers, texts, maps or arrays; found {}",
         convert::type_name(first)

@@ -42,7 +42,7 @@ pub(crate) fn parameter(data: &Tensor, requires_grad: bool) -> Result<Tensor> {
     if requires_grad {
         leaf = leaf.f_requires_grad_(true)?;
     }
-    Ok(leaf.into())
+    Ok(Tensor::from(leaf).into_parameter())
 }
 
 /// `tensor.data = data`: the same tensor with other contents, so that optimisers keep hold of it.

@@ -4,10 +4,13 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use flambeau_protocol::Language;
+
+use crate::cells::{mark_of, spans};
 use crate::problem::Problem;
 use crate::source::{Source, reason};
 
-use super::super::Prompt;
+use super::super::{Evaluated, Prompt};
 use super::Flow;
 
 /// A path as it was typed: `~` is the home directory.
@@ -51,13 +54,8 @@ pub fn load(prompt: &mut Prompt<'_>, file: &str) -> Result<Flow, Problem> {
 /// `:save FILE`
 pub fn save(prompt: &mut Prompt<'_>, file: &str) -> Result<Flow, Problem> {
     let file = path(file);
-    let cells: Vec<&str> = prompt
-        .cells
-        .iter()
-        .filter(|cell| cell.succeeded)
-        .map(|cell| cell.code.trim_end())
-        .collect();
-    match write(&file, &cells) {
+    let cells: Vec<&Evaluated> = prompt.cells.iter().filter(|cell| cell.succeeded).collect();
+    match write(&file, &script(&cells)) {
         Ok(()) => prompt.say(&format!("{} cells in {}", cells.len(), file.display())),
         Err(error) => {
             prompt.complain(&format!("cannot write {}: {}", file.display(), reason(&error)));
@@ -66,14 +64,32 @@ pub fn save(prompt: &mut Prompt<'_>, file: &str) -> Result<Flow, Problem> {
     Ok(Flow::On)
 }
 
-/// Writes cells as one script; nothing that is there is overwritten.
-fn write(file: &Path, cells: &[&str]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(file)?;
+/// The cells as one script, with a mark where the language changes.
+fn script(cells: &[&Evaluated]) -> String {
+    let mut text = String::new();
+    let mut language = Language::Rhai;
     for cell in cells {
-        // A value that was shown is a statement now.
-        let end = if cell.ends_with([';', '}']) { "" } else { ";" };
-        writeln!(file, "{cell}{end}")?;
+        for span in spans(&cell.code, cell.language) {
+            if span.language != language {
+                language = span.language;
+                text.push_str(&format!("{}\n", mark_of(language)));
+            }
+            let code = cell.code[span.range].trim_end();
+            text.push_str(code);
+            // A value that was shown is a statement now.
+            if language == Language::Rhai && !code.ends_with([';', '}']) {
+                text.push(';');
+            }
+            text.push('\n');
+        }
     }
+    text
+}
+
+/// Writes a file; nothing that is there is overwritten.
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(file)?;
+    file.write_all(text.as_bytes())?;
     file.flush()
 }
 

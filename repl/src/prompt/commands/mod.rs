@@ -1,6 +1,7 @@
 //! The commands of the prompt: one declaration each, from which help and completion come.
 
 mod files;
+mod language;
 mod session;
 mod timing;
 
@@ -80,6 +81,30 @@ pub const ALL: &[Command] = &[
         description: "Evaluate an expression many times: mean, standard deviation and best of 7 runs.",
         example: ":timeit torch.ones([100]).sum()",
         run: timing::timeit,
+    },
+    Command {
+        signature: ":source NAME",
+        description: "Show how a function, operator or Python object is defined; NAME?? shows both.",
+        example: ":source torch.addmm",
+        run: session::source,
+    },
+    Command {
+        signature: ":python",
+        description: "Take cells in Python from now on, with the same variables, or no longer.",
+        example: ":python",
+        run: language::python,
+    },
+    Command {
+        signature: ":rhai",
+        description: "Take cells in Rhai again.",
+        example: ":rhai",
+        run: language::rhai,
+    },
+    Command {
+        signature: ":py CODE",
+        description: "Evaluate one line of Python; a cell whose first line is %%python is Python too.",
+        example: ":py [i * i for i in range(4)]",
+        run: language::py,
     },
     Command {
         signature: ":run FILE",

@@ -1,16 +1,25 @@
 //! Commands that ask the session, or about it.
 
-use flambeau_protocol::{Event, Request};
+use flambeau_protocol::{Event, Language, Request};
 
 use crate::examine;
 use crate::problem::Problem;
 
-use super::super::Prompt;
+use super::super::{Prompt, mode};
 use super::Flow;
 
 /// `:doc NAME`
 pub fn doc(prompt: &mut Prompt<'_>, name: &str) -> Result<Flow, Problem> {
     prompt.document(name);
+    Ok(Flow::On)
+}
+
+/// `:source NAME`
+pub fn source(prompt: &mut Prompt<'_>, name: &str) -> Result<Flow, Problem> {
+    match prompt.remote.source(name, prompt.mode.language()).text {
+        Some(text) => prompt.say(text.trim_end()),
+        None => prompt.complain(&format!("no definition of '{name}' is known")),
+    }
     Ok(Flow::On)
 }
 
@@ -56,8 +65,13 @@ fn size(bytes: u64) -> String {
 
 /// `:type EXPR`
 pub fn type_of(prompt: &mut Prompt<'_>, code: &str) -> Result<Flow, Problem> {
-    let code = format!("type_of({})", code.trim_end_matches(';'));
-    let done = prompt.remote.evaluate("<type>", &code, None)?;
+    let language = prompt.mode.language();
+    let code = code.trim_end_matches(';');
+    let code = match language {
+        Language::Rhai => format!("type_of({code})"),
+        Language::Python => format!("type({code})"),
+    };
+    let done = prompt.remote.evaluate("<type>", &code, None, language)?;
     prompt.show(&done);
     Ok(Flow::On)
 }
@@ -74,7 +88,7 @@ pub fn history(prompt: &mut Prompt<'_>, count: &str) -> Result<Flow, Problem> {
     };
     let skipped = prompt.cells.len().saturating_sub(count);
     for cell in &prompt.cells[skipped..] {
-        let head = format!("[{}]> ", cell.number);
+        let head = mode::prompt(cell.number, cell.language);
         let further = format!("\n{}", " ".repeat(head.len()));
         prompt.say(&format!("{head}{}", cell.code.trim_end().replace('\n', &further)));
     }
@@ -86,7 +100,7 @@ pub fn seed(prompt: &mut Prompt<'_>, number: &str) -> Result<Flow, Problem> {
     match number.parse::<i64>() {
         Ok(number) => {
             let code = format!("torch.manual_seed({number});");
-            let done = prompt.remote.evaluate("<seed>", &code, None)?;
+            let done = prompt.remote.evaluate("<seed>", &code, None, Language::Rhai)?;
             prompt.show(&done);
         }
         Err(_) => prompt.complain(&format!("'{number}' is no integer")),

@@ -1,5 +1,7 @@
 //! Commands that measure.
 
+use flambeau_protocol::Language;
+
 use crate::problem::Problem;
 
 use super::super::Prompt;
@@ -43,8 +45,16 @@ pub fn timeit(prompt: &mut Prompt<'_>, code: &str) -> Result<Flow, Problem> {
 
 /// Seconds for so many loops; `None` where the code fails, which has been shown then.
 fn measure(prompt: &Prompt<'_>, code: &str, loops: u64) -> Result<Option<f64>, Problem> {
-    let code = format!("for _loop in 0..{loops} {{\n{code};\n}}");
-    let done = prompt.remote.evaluate("<timeit>", &code, None)?;
+    let language = prompt.mode.language();
+    let code = match language {
+        Language::Rhai => format!("for _loop in 0..{loops} {{\n{code};\n}}"),
+        // As Python's own module does; its names are those of the cells.
+        Language::Python => {
+            let code = format!("{code:?}");
+            format!("__import__('timeit').Timer({code}, globals=globals()).timeit({loops})")
+        }
+    };
+    let done = prompt.remote.evaluate("<timeit>", &code, None, language)?;
     if done.error.is_some() {
         prompt.show(&done);
         return Ok(None);

@@ -2,7 +2,7 @@
 
 /// Keeps the names that begin with `word` whatever the case, those that begin exactly so first; where there
 /// are none, the names that hold its letters in order. Names that begin with `_` want it typed.
-pub(super) fn matching<T>(word: &str, items: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> {
+pub fn matching<T>(word: &str, items: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> {
     let lower = word.to_lowercase();
     let mut prefixed: Vec<(bool, T)> = Vec::new();
     let mut scattered = Vec::new();

@@ -17,7 +17,7 @@ use rhai::Dynamic;
 use super::convert;
 use super::state::State;
 use cursor::Place;
-use matching::matching;
+pub use matching::matching;
 
 pub use arguments::Named;
 pub use signature::Signature;
@@ -68,7 +68,7 @@ pub struct Completion {
 }
 
 impl Completion {
-    fn new(text: impl Into<String>, kind: &'static str, detail: Option<String>) -> Self {
+    pub(super) fn new(text: impl Into<String>, kind: &'static str, detail: Option<String>) -> Self {
         Completion { text: text.into(), kind, detail }
     }
 }

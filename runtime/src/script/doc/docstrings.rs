@@ -22,13 +22,22 @@ const FILES: &[(&str, &str)] = &[
 /// Prefixes of operator names that their namespace says already.
 const PREFIXES: &[&str] = &["linalg_", "fft_", "special_", "sparse_"];
 
-/// The description of `name` (`torch.argsort`, `Tensor.abs`), without roles and other marks of its markup.
-pub(super) fn description(name: &str) -> Option<String> {
+fn known() -> &'static HashMap<String, String> {
     static KNOWN: OnceLock<HashMap<String, String>> = OnceLock::new();
-    let known = KNOWN.get_or_init(|| match crate::torch::package_folder() {
+    KNOWN.get_or_init(|| match crate::torch::package_folder() {
         Some(folder) => read_all(&folder),
         None => HashMap::new(),
-    });
+    })
+}
+
+/// All names that have a description, with its text as it is written there.
+pub(super) fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    known().iter().map(|(name, text)| (name.as_str(), text.as_str()))
+}
+
+/// The description of `name` (`torch.argsort`, `Tensor.abs`), without roles and other marks of its markup.
+pub(super) fn description(name: &str) -> Option<String> {
+    let known = known();
     let text = known.get(name)?;
     // `See :func:`torch.sum`.` leads on.
     let short = name.rsplit('.').next().unwrap_or(name);

@@ -1,6 +1,8 @@
 //! Signature, description and example of anything that has a name: from the same tables that calls use.
 
+mod apropos;
 mod docstrings;
+mod source;
 
 use std::rc::Rc;
 
@@ -9,6 +11,9 @@ use super::function::Function;
 use super::near::nearest;
 use super::state::{State, canonical};
 use crate::torch::{Operator, Schema};
+
+pub(crate) use apropos::apropos;
+pub(crate) use source::source;
 
 /// The text for `name`: `torch.sum`, `Tensor.sum`, `nn.Linear`, `sum`, `x.shape`'s `Tensor.shape`.
 pub(crate) fn doc(state: &Rc<State>, name: &str) -> Option<String> {

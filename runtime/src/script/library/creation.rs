@@ -55,11 +55,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         schema: "torch.as_tensor(Any data, ScalarType? dtype=None, Device? device=None) -> Tensor",
-        doc: "Like torch.tensor, but a tensor of the right dtype and device is handed through.",
+        doc: "Like torch.tensor, but a tensor of the right dtype and device is handed through, and an array of \
+              NumPy's shares its elements.",
         example: "let x = torch.as_tensor([1, 2, 3]);",
         call: |args| {
             let dtype = args.opt_dtype(1)?;
-            let tensor = match convert::tensor(args.get(0)) {
+            let tensor = match args.ctx().tensor(args.get(0))? {
                 Some(tensor) => tensor_data::convert_to(tensor, dtype)?,
                 None => tensor_data::from_value(args.get(0), dtype)?,
             };
@@ -74,7 +75,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         call: |args| {
             let dtype = args.opt_dtype(1)?;
             let copy = args.opt_bool(3)?.unwrap_or(false);
-            let tensor = match convert::tensor(args.get(0)) {
+            let tensor = match args.ctx().tensor(args.get(0))? {
                 Some(tensor) if !copy => tensor_data::convert_to(tensor, dtype)?,
                 _ => tensor_data::from_value(args.get(0), dtype)?,
             };

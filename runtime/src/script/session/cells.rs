@@ -11,7 +11,10 @@ use crate::script::{convert, doc};
 use crate::torch::{Tensor, numel};
 
 /// The values of the cells, by number.
-const OUT: &str = "Out";
+pub(super) const OUT: &str = "Out";
+
+/// The texts of the cells, by number.
+pub(super) const IN: &str = "In";
 
 /// How many characters of a value are shown of it.
 const DETAIL: usize = 60;
@@ -47,6 +50,18 @@ impl Session {
             // These names are words.
             let _ = self.set(name, value);
         }
+    }
+
+    /// Keeps the text of cell `number` as `In[number]`.
+    pub fn keep_input(&mut self, number: usize, code: &str) {
+        let cells = self.get(IN).and_then(|cells| cells.try_cast::<Array>());
+        let mut cells = cells.unwrap_or_default();
+        if cells.len() <= number {
+            cells.resize(number + 1, Dynamic::from(String::new()));
+        }
+        cells[number] = Dynamic::from(code.to_owned());
+        // The name is a word.
+        let _ = self.set(IN, Dynamic::from_array(cells));
     }
 
     /// The user's variables, oldest first.
@@ -88,7 +103,7 @@ impl Session {
     /// runs for it; Python's `dir()` of an object may.
     pub fn complete(&self, code: &str, cursor: usize) -> (usize, Vec<Completion>) {
         let mut variables = self.variables();
-        variables.retain(|(name, _)| name == OUT || !is_kept(name));
+        variables.retain(|(name, _)| [IN, OUT].contains(&name.as_str()) || !is_kept(name));
         self.home.enter(|_, state| {
             complete::complete(&Names { state, variables: &variables }, code, cursor)
         })
@@ -100,6 +115,23 @@ impl Session {
         self.home.enter(|_, state| {
             complete::signature(&Names { state, variables: &variables }, code, cursor)
         })
+    }
+
+    /// How something is defined: the text of a script's function, the schemas of an operator, the signature of what
+    /// is written in Rust; `None` where nothing has that name or its definition is not known.
+    pub fn source(&self, name: &str) -> Option<String> {
+        if let Some((first, rest)) = name.trim().split_once('.')
+            && let Some(value) = self.get(first)
+        {
+            let of = type_of(&value, &self.state);
+            return doc::source(&self.home.engine(), &self.state, &format!("{of}.{rest}"));
+        }
+        doc::source(&self.home.engine(), &self.state, name)
+    }
+
+    /// What all of `words` are found in, by name or by description: names first.
+    pub fn apropos(&self, words: &str) -> Vec<Completion> {
+        doc::apropos(&self.state, words)
     }
 
     /// Takes all variables and functions of scripts out of the session.
@@ -135,5 +167,5 @@ impl Session {
 
 /// Whether a variable is one that the session keeps by itself.
 fn is_kept(name: &str) -> bool {
-    [LAST, LAST_BUT_ONE, OUT].contains(&name)
+    [LAST, LAST_BUT_ONE, OUT, IN].contains(&name)
 }

@@ -92,9 +92,22 @@ unsafe extern "C" {
     pub(super) fn fb_fail_with(class: *mut c_void, value: *mut c_void);
     pub(super) fn fb_python_wrap(
         wrap: *mut c_void,
-        t: *const C_tensor,
+        value: *const c_void,
         out: *mut *mut c_void,
     ) -> i32;
+    pub(super) fn fb_profile_start(shapes: bool) -> i32;
+    pub(super) fn fb_profile_stop(
+        user: *mut c_void,
+        row: unsafe extern "C" fn(
+            *mut c_void,
+            *const c_char,
+            usize,
+            *const c_char,
+            usize,
+            *const i64,
+        ),
+    ) -> i32;
+    pub(super) fn fb_storage(t: *const C_tensor, out: *mut i64) -> bool;
     pub(super) fn fb_same(a: *const C_tensor, b: *const C_tensor) -> bool;
     pub(super) fn fb_impl(t: *const C_tensor) -> i64;
     pub(super) fn fb_version(t: *const C_tensor) -> i64;

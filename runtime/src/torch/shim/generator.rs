@@ -13,8 +13,8 @@ pub struct Generator(*mut c_void);
 
 impl Clone for Generator {
     fn clone(&self) -> Self {
-        // SAFETY: a new handle to the same generator.
-        Generator(unsafe { ffi::fb_generator_clone(self.0) })
+        // SAFETY: its own is live.
+        unsafe { Generator::share(self.0) }
     }
 }
 
@@ -26,6 +26,15 @@ impl Drop for Generator {
 }
 
 impl Generator {
+    /// A new handle to the generator of another.
+    ///
+    /// # Safety
+    /// `generator` points to a live `at::Generator`.
+    pub(super) unsafe fn share(generator: *const c_void) -> Generator {
+        // SAFETY: promised by the caller.
+        Generator(unsafe { ffi::fb_generator_clone(generator) })
+    }
+
     /// A new generator on `device`.
     pub fn new(device: Device) -> Result<Self> {
         let mut out = std::ptr::null_mut();

@@ -11,6 +11,7 @@ mod ffi;
 mod generator;
 mod graph;
 mod process;
+mod profile;
 mod python;
 mod slot;
 mod tensors;
@@ -32,8 +33,12 @@ pub use process::{
     manual_seed, memory, package_folder,
 };
 pub(crate) use process::{set_default_dtype, set_threads, use_small_blocks};
+pub(crate) use profile::storage;
+pub use profile::{OperatorTime, profile};
 pub(crate) use python::fail_with;
-pub use python::{Exceptions, borrowed, on_python_error, python_object};
+pub use python::{
+    Exceptions, borrowed, borrowed_generator, on_python_error, python_generator, python_object,
+};
 pub(crate) use slot::{Mark, Shared};
 pub use tensors::{bytes, grad_fn_name};
 pub(crate) use tensors::{

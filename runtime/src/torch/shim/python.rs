@@ -9,6 +9,7 @@ use super::check;
 use super::ffi;
 use super::slot::Shared;
 use crate::error::{Error, Result};
+use crate::torch::shim::Generator;
 use crate::torch::tensor::Tensor;
 
 /// The Python object of a tensor: a new reference, by the `THPVariable_Wrap` of libtorch_python. Null
@@ -18,9 +19,26 @@ use crate::torch::tensor::Tensor;
 /// `wrap` is that function of the libtorch_python that belongs to this libtorch, and the caller holds the
 /// GIL.
 pub unsafe fn python_object(wrap: *mut c_void, tensor: &Tensor) -> Result<*mut c_void> {
+    // SAFETY: promised by the caller; the tensor is live.
+    unsafe { wrapped(wrap, tensor.as_ptr().cast()) }
+}
+
+/// The Python object of a generator: a new reference, by the `THPGenerator_Wrap` of libtorch_python. Null where
+/// Python has an exception to tell.
+///
+/// # Safety
+/// As for [`python_object`].
+pub unsafe fn python_generator(wrap: *mut c_void, generator: &Generator) -> Result<*mut c_void> {
+    // SAFETY: promised by the caller; the generator is live.
+    unsafe { wrapped(wrap, generator.as_ptr()) }
+}
+
+/// # Safety
+/// `wrap` takes what `value` points to; the caller holds the GIL.
+unsafe fn wrapped(wrap: *mut c_void, value: *const c_void) -> Result<*mut c_void> {
     let mut object = std::ptr::null_mut();
-    // SAFETY: promised by the caller; the tensor is live and `object` is valid.
-    check(unsafe { ffi::fb_python_wrap(wrap, tensor.as_ptr(), &mut object) })?;
+    // SAFETY: promised by the caller; `object` is valid.
+    check(unsafe { ffi::fb_python_wrap(wrap, value, &mut object) })?;
     Ok(object)
 }
 
@@ -31,6 +49,15 @@ pub unsafe fn python_object(wrap: *mut c_void, tensor: &Tensor) -> Result<*mut c
 pub unsafe fn borrowed(tensor: *const c_void) -> Tensor {
     // SAFETY: promised by the caller; the result is another handle, owned by what is made of it.
     Tensor::from(unsafe { Shared::own(ffi::fb_share(tensor.cast())) })
+}
+
+/// Another handle to the generator that a Python object holds.
+///
+/// # Safety
+/// `generator` points to a live `at::Generator`.
+pub unsafe fn borrowed_generator(generator: *const c_void) -> Generator {
+    // SAFETY: promised by the caller.
+    unsafe { Generator::share(generator) }
 }
 
 /// What libtorch asks of Python about exceptions.

@@ -8,7 +8,7 @@
 //! never moves; it never moves one out. tch's own drop, which would free the `at::Tensor`, runs only for the
 //! tensors that tch made.
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::rc::{Rc, Weak};
@@ -20,6 +20,8 @@ use super::ffi;
 struct Slot {
     tensor: ManuallyDrop<tch::Tensor>,
     here: UnsafeCell<usize>,
+    /// What Python makes a class of its own: `nn.Parameter`.
+    parameter: Cell<bool>,
 }
 
 impl Slot {
@@ -59,7 +61,11 @@ impl Deref for Shared {
 
 impl From<tch::Tensor> for Shared {
     fn from(tensor: tch::Tensor) -> Self {
-        Shared(Rc::new(Slot { tensor: ManuallyDrop::new(tensor), here: UnsafeCell::new(0) }))
+        Shared(Rc::new(Slot {
+            tensor: ManuallyDrop::new(tensor),
+            here: UnsafeCell::new(0),
+            parameter: Cell::new(false),
+        }))
     }
 }
 
@@ -78,6 +84,7 @@ impl Shared {
             here.write(UnsafeCell::new(tensor_impl));
             let tensor = tch::Tensor::from_ptr(UnsafeCell::raw_get(here).cast());
             (&raw mut (*slot).tensor).write(ManuallyDrop::new(tensor));
+            (&raw mut (*slot).parameter).write(Cell::new(false));
             Shared(Rc::from_raw(slot))
         }
     }
@@ -105,6 +112,16 @@ impl Shared {
     /// Whether this is the handle, or a clone of it, that `mark` was made from.
     pub(crate) fn is(&self, mark: &Mark) -> bool {
         std::ptr::eq(Rc::as_ptr(&self.0), mark.0.as_ptr())
+    }
+
+    /// Marks the handle and its clones as a parameter.
+    pub(crate) fn set_parameter(&self) {
+        self.0.parameter.set(true);
+    }
+
+    /// Whether [`Shared::set_parameter`] was called.
+    pub(crate) fn is_parameter(&self) -> bool {
+        self.0.parameter.get()
     }
 
     /// Whether there is no clone of this handle.

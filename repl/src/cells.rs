@@ -1,0 +1,117 @@
+//! A text in more than one language: a line `%%python` or `%%rhai` says what the lines behind it are written in.
+
+use std::ops::Range;
+
+use flambeau_protocol::Language;
+
+/// The lines between two marks, by their place in the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub language: Language,
+    pub range: Range<usize>,
+    /// Whether a mark stands before it.
+    pub marked: bool,
+}
+
+/// What one request evaluates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub language: Language,
+    /// The lines before are empty, so that each line has the number that it has in the text.
+    pub code: String,
+}
+
+/// The language that a line marks the beginning of.
+pub fn mark(line: &str) -> Option<Language> {
+    match line.trim_end() {
+        "%%python" | "%%py" => Some(Language::Python),
+        "%%rhai" => Some(Language::Rhai),
+        _ => None,
+    }
+}
+
+/// The line that marks the beginning of a language.
+pub fn mark_of(language: Language) -> &'static str {
+    match language {
+        Language::Python => "%%python",
+        Language::Rhai => "%%rhai",
+    }
+}
+
+/// The parts of a text that begins in `first`. No language has a line that reads like a mark, but for texts in
+/// quotes over several lines.
+pub fn spans(text: &str, first: Language) -> Vec<Span> {
+    let mut spans = vec![Span { language: first, range: 0..text.len(), marked: false }];
+    if !text.contains("%%") {
+        return spans;
+    }
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some(language) = mark(line) {
+            if let Some(last) = spans.last_mut() {
+                last.range.end = at;
+            }
+            let begin = at + line.len();
+            spans.push(Span { language, range: begin..text.len(), marked: true });
+        }
+        at += line.len();
+    }
+    // Nothing stands before a mark in the first line.
+    if spans.len() > 1 && spans[0].range.is_empty() {
+        spans.remove(0);
+    }
+    spans
+}
+
+/// The parts of a text that begins in `first`, to be evaluated one by one; those without code are left out.
+pub fn parts(text: &str, first: Language) -> Vec<Part> {
+    let spans = spans(text, first);
+    let full = spans.iter().filter(|span| !text[span.range.clone()].trim().is_empty());
+    let part = |span: &Span| {
+        let before = text[..span.range.start].matches('\n').count();
+        let code = format!("{}{}", "\n".repeat(before), &text[span.range.clone()]);
+        Part { language: span.language, code }
+    };
+    full.map(part).collect()
+}
+
+/// What the report calls a part: the name of the whole where that is the first, so that no two are called the same.
+pub fn name_of_part(whole: &str, index: usize) -> String {
+    match index {
+        0 => whole.to_owned(),
+        _ => format!("{whole} (part {})", index + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Vec<(Language, String)> {
+        parts(text, Language::Rhai).into_iter().map(|part| (part.language, part.code)).collect()
+    }
+
+    #[test]
+    fn a_text_without_marks_is_one_part() {
+        assert_eq!(of("1 % 2\n%% python"), [(Language::Rhai, "1 % 2\n%% python".to_owned())]);
+    }
+
+    #[test]
+    fn lines_keep_their_numbers() {
+        let found = of("let x = 1;\n%%python\ny = x\n%%rhai\ny");
+        assert_eq!(
+            found,
+            [
+                (Language::Rhai, "let x = 1;\n".to_owned()),
+                (Language::Python, "\n\ny = x\n".to_owned()),
+                (Language::Rhai, "\n\n\n\ny".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_mark_may_be_the_first_line() {
+        assert_eq!(of("%%python\r\n1"), [(Language::Python, "\n1".to_owned())]);
+        assert_eq!(of("%%python"), []);
+    }
+}
