@@ -42,6 +42,7 @@ conformance: build
 	@.venv/bin/python tests/oracle/database/main.py
 
 bench: build
+	@.ci/bench
 	@.venv/bin/python bench/bench.py
 
 wheel: build

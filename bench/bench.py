@@ -63,6 +63,10 @@ def rows():
         Row("Python calls a script's closure with two tensors", "crossing", "back", "ns", 1, None),
         Row("MLP training step, Python's module and optimiser", "python_step", "step", "µs", 1e-3, 1.0),
         Row("hello with Python's torch: start to end", "hello_python", "seconds", "ms", 1e3, 1.1),
+        Row("prompt: on the screen; IPython with torch imported", "repl", "prompt", "ms", 1e3, None),
+        Row("prompt: a key to the screen with completions shown", "repl", "key", "ms", 1e3, None),
+        Row("prompt: `1+1` to its result and the next prompt", "repl", "answer", "ms", 1e3, None),
+        Row("prompt: peak memory", "repl", "held", "MB", 1e-6, None),
     ]
 
 
@@ -77,9 +81,13 @@ class Group:
     env: dict
     arguments: tuple = ()
     same_output: bool = False
+    # A prompt is not run but typed at, by this script.
+    typist: pathlib.Path | None = None
 
 
 DIGITS = pathlib.Path(sysconfig.get_paths()["purelib"]) / "sklearn/datasets/data/digits.csv.gz"
+# An interpreter that has IPython besides what .venv has; .ci/bench makes it.
+IPYTHON = ROOT / "target/bench-python/bin/python"
 GROUPS = {
     "hello": Group(BENCH / "hello.rhai", BENCH / "hello.py", 15, 3, {}, same_output=True),
     "ops": Group(BENCH / "ops.rhai", BENCH / "ops.py", 7, 2, ONE_THREAD),
@@ -87,6 +95,7 @@ GROUPS = {
     "crossing": Group(BENCH / "crossing.rhai", BENCH / "crossing.py", 7, 2, ONE_THREAD),
     "python_step": Group(BENCH / "python_step.rhai", BENCH / "step.py", 7, 2, ONE_THREAD),
     "hello_python": Group(BENCH / "hello_python.rhai", BENCH / "hello.py", 9, 2, {}, same_output=True),
+    "repl": Group(ROOT / "flambeau", ROOT / "ipython", 5, 1, {}, typist=BENCH / "repl.py"),
     "digits": Group(ROOT / "notebooks/digits.rhai", BENCH / "digits.py", 5, 1, ONE_THREAD, (DIGITS,)),
 }
 
@@ -127,6 +136,17 @@ def script(command):
 
 def measure(group, program, quick, chosen):
     """Fills the rows of one group: one run of each that does not count, then A B A B."""
+    if group.typist:
+        typist = [sys.executable, str(group.typist)]
+        if not IPYTHON.exists():
+            raise Failed(f"{IPYTHON.relative_to(ROOT)} is not there: `make bench` installs IPython")
+        peer = [IPYTHON, "-m", "IPython", "--no-banner", "--no-confirm-exit", "-i", "-c", "import torch"]
+        ours, peer = [*typist, "flambeau", program], [*typist, "ipython", *map(str, peer)]
+        with tempfile.TemporaryDirectory() as home:
+            # Neither finds a history or settings, and neither leaves any.
+            env = {"HOME": home, "XDG_STATE_HOME": home, "IPYTHONDIR": home, "VIRTUAL_ENV": str(ROOT / ".venv")}
+            group.env.update(env)
+            return alternate(group, ours, peer, group.quick if quick else group.runs, home, chosen)
     ours = [program, "run", str(group.ours), "--", *map(str, group.arguments)]
     peer = [sys.executable, str(group.peer), *map(str, group.arguments)]
     with tempfile.TemporaryDirectory() as folder:

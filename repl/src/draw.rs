@@ -1,13 +1,15 @@
-//! Draws what the engine says: text on the two streams, progress bars, pictures as a line of text.
+//! Draws what the engine says: text on the two streams, progress bars, pictures.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use flambeau_protocol::{ErrorReport, Event};
+use flambeau_protocol::{Bundle, ErrorReport, Event};
 
 use crate::above::{Above, Printer};
 use crate::cli::Color;
+use crate::cut::cut;
+use crate::picture::{Pictures, size};
 use crate::progress::{self, Bars, Lines};
 use crate::signal;
 
@@ -19,6 +21,8 @@ pub struct Screen {
     within_line: AtomicBool,
     /// Where text goes while a cell is typed, behind a prompt that can draw it.
     above: OnceLock<Above>,
+    /// How pictures are shown, behind a prompt.
+    pictures: OnceLock<Pictures>,
 }
 
 /// How progress is shown on standard error.
@@ -43,6 +47,7 @@ impl Screen {
             progress: Mutex::new(drawing),
             within_line: AtomicBool::new(false),
             above: OnceLock::new(),
+            pictures: OnceLock::new(),
         }
     }
 
@@ -52,6 +57,26 @@ impl Screen {
         if let Ok(above) = Above::start(printer) {
             let _ = self.above.set(above);
         }
+    }
+
+    /// Has pictures shown, and not only told of.
+    pub fn show_pictures(&self) {
+        self.pictures.get_or_init(|| Pictures::new(self.colored));
+    }
+
+    /// The text that shows a bundle: its picture where it has one and pictures are shown, and its text. Of text
+    /// that is longer than the screen the beginning, where `all` is what shows all of it.
+    pub fn shown(&self, bundle: &Bundle, all: Option<&str>) -> String {
+        let plain = bundle.iter().find(|(mime, _)| mime == "text/plain");
+        let plain = plain.map_or("", |(_, text)| text.trim_end_matches('\n'));
+        let mut text = self.pictures.get().and_then(|p| p.draw(bundle)).unwrap_or_default();
+        let size = size();
+        match all {
+            Some(all) => text.push_str(&cut(plain, size.columns.into(), size.rows.into(), all)),
+            None => text.push_str(plain),
+        }
+        text.push('\n');
+        text
     }
 
     /// Reads a cell with `read`; what comes meanwhile is drawn above it.
@@ -80,6 +105,10 @@ impl Screen {
 
     /// Draws one event. Text is written through, so that nothing is lost should the process die.
     pub fn draw(&self, event: Event) {
+        let event = match event {
+            Event::Display(bundle) => Event::Stdout(self.shown(&bundle, None)),
+            event => event,
+        };
         let Some(event) = self.above_the_line(event) else { return };
         let mut drawing = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         if let Event::Stdout(text) | Event::Stderr(text) = &event
@@ -98,12 +127,6 @@ impl Screen {
                     }
                 }
             },
-            Event::Display(bundle) => {
-                let plain = bundle.iter().find(|(mime, _)| mime == "text/plain");
-                if let Some((_, text)) = plain {
-                    drawing.aside(|| write(io::stdout().lock(), &format!("{text}\n")));
-                }
-            }
             // Answers to requests are for whoever asked.
             _ => {}
         }

@@ -12,6 +12,7 @@
 mod above;
 mod cells;
 mod cli;
+mod cut;
 mod doc;
 mod draw;
 mod engine;
@@ -21,6 +22,8 @@ mod extension;
 mod installed;
 mod kernel;
 mod nvidia;
+mod pager;
+mod picture;
 mod problem;
 mod progress;
 mod prompt;

@@ -85,8 +85,8 @@ fn evaluate(
     let mut done = Ok(Done::default());
     for (i, part) in parts(&code, language).into_iter().enumerate() {
         let (source_name, language) = (name_of_part(&name, i), part.language);
-        let (code, keep) = (part.code, None);
-        engine.send(&Request::Evaluate { id: 1, source_name, code, keep, language });
+        let (code, keep, width) = (part.code, None, None);
+        engine.send(&Request::Evaluate { id: 1, source_name, code, keep, language, width });
         done = answers.recv().unwrap_or_else(|_| gone());
         if !matches!(&done, Ok(Done { error: None, .. })) {
             break;

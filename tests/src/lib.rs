@@ -4,6 +4,7 @@ pub mod markdown;
 pub mod package;
 pub mod running;
 pub mod session;
+pub mod svg;
 pub mod terminal;
 pub mod tree;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
-use crate::{program, repository};
+use crate::{program, repository, svg};
 
 /// A watchdog, not a measure: the machine may be busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,12 +28,13 @@ pub struct Terminal {
     shown: Arc<(Mutex<Shown>, Condvar)>,
     keys: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
-    _master: Box<dyn MasterPty + Send>,
+    master: Box<dyn MasterPty + Send>,
 }
 
 /// How the program is started.
 pub struct Start {
     command: CommandBuilder,
+    rows: u16,
     columns: u16,
 }
 
@@ -49,7 +50,7 @@ impl Start {
         command.env_remove("XDG_STATE_HOME");
         command.env("HOME", home);
         command.env("TERM", "xterm-256color");
-        Start { command, columns: 100 }
+        Start { command, rows: 24, columns: 100 }
     }
 
     /// Sets an environment variable.
@@ -73,12 +74,19 @@ impl Start {
         self
     }
 
+    /// Gives the terminal so many lines.
+    #[must_use]
+    pub fn tall(mut self, rows: u16) -> Start {
+        self.rows = rows;
+        self
+    }
+
     /// Starts the program.
     ///
     /// # Panics
     /// When there is no terminal to be had.
     pub fn start(self) -> Terminal {
-        let size = PtySize { rows: 24, cols: self.columns, pixel_width: 0, pixel_height: 0 };
+        let size = PtySize { rows: self.rows, cols: self.columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a terminal");
         let child = pair.slave.spawn_command(self.command).expect("the program starts");
         let some = |count| NonZero::new(count).expect("a terminal has lines and columns");
@@ -105,7 +113,7 @@ impl Start {
                 }
             }
         });
-        Terminal { shown, keys, child, _master: pair.master }
+        Terminal { shown, keys, child, master: pair.master }
     }
 }
 
@@ -115,8 +123,38 @@ impl Terminal {
     /// # Panics
     /// When the terminal is gone.
     pub fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).expect("a terminal");
+        self.send(keys.as_bytes());
+    }
+
+    /// Sends bytes that need not be text.
+    ///
+    /// # Panics
+    /// When the terminal is gone.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.keys.write_all(bytes).expect("a terminal");
         self.keys.flush().expect("a terminal");
+    }
+
+    /// Makes the terminal so large.
+    ///
+    /// # Panics
+    /// When the terminal is gone.
+    pub fn resize(&mut self, rows: u16, columns: u16) {
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let some = |count| NonZero::new(count).expect("a terminal has lines and columns");
+        let mut shown = self.shown.0.lock().expect("no panic while it is held");
+        shown.screen.screen_mut().set_size(some(rows), some(columns));
+        drop(shown);
+        self.master.resize(size).expect("a terminal");
+    }
+
+    /// The column of the cursor, from 0.
+    ///
+    /// # Panics
+    /// When the reader has panicked.
+    pub fn column(&self) -> u16 {
+        let shown = self.shown.0.lock().expect("no panic while it is held");
+        shown.screen.screen().cursor_position().1
     }
 
     /// Pastes a text as terminals do that tell of it.
@@ -130,6 +168,15 @@ impl Terminal {
     /// When the reader has panicked.
     pub fn screen(&self) -> String {
         self.shown.0.lock().expect("no panic while it is held").screen.screen().contents()
+    }
+
+    /// The screen as SVG; `label` says what is to be seen.
+    ///
+    /// # Panics
+    /// When the reader has panicked.
+    pub fn svg(&self, label: &str) -> String {
+        let shown = self.shown.0.lock().expect("no panic while it is held");
+        svg::svg(shown.screen.screen(), label)
     }
 
     /// Everything that was written, with its escape sequences.

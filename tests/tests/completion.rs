@@ -57,6 +57,9 @@ fn arguments_of_the_call_at_hand() {
     check("let x = torch.ones([2, 3]);", "x.sum(di|", &["dim: "]);
     check("let x = torch.ones([2, 3]);", "x.sum(dim: 0, kee|", &["keepdim: "]);
     check("", "nn.Linear(4, 5, bi|", &["bias: "]);
+    check("let x = torch.ones([2, 3]);", "x.sum(#{di|", &["dim: "]);
+    check("let x = torch.ones([2, 3]);", "x.sum(#{dim: 0, kee|", &["keepdim: "]);
+    check("let x = torch.ones([2, 3]);", "x.sum(DI|", &["dim: "]);
     check("let x = torch.ones([2, 3]); let dimension = 1;", "x.sum([di|", &["dimension"]);
 }
 
@@ -69,6 +72,37 @@ fn nothing_is_evaluated() {
         offered(&session, code);
     }
     assert_eq!(session.run("look", "print(calls)").0, "0\n");
+}
+
+/// The signature's text, its active argument and its help.
+fn call(setup: &str, code: &str) -> Option<(String, String, String)> {
+    let mut session = Recorded::new();
+    let (_, error) = session.run("setup", setup);
+    assert!(error.is_none(), "{error:?}");
+    let cursor = code.find('|').expect("a cursor");
+    let found = session.session.signature(&code.replacen('|', "", 1), cursor)?;
+    let active = found.active.map(|range| found.text[range].to_owned());
+    Some((found.text, active.unwrap_or_default(), found.help.unwrap_or_default()))
+}
+
+#[test]
+fn the_call_around_the_cursor_has_a_signature() {
+    let (text, active, help) = call("", "nn.Linear(4, |").expect("a call");
+    assert!(
+        text.starts_with("Linear(in_features: int, out_features: int, bias: bool = True"),
+        "{text}"
+    );
+    assert_eq!(active, "out_features: int");
+    assert!(!help.is_empty());
+    let (text, active, _) = call("let x = torch.ones([2]);", "x.sum(dim: [0|").expect("a call");
+    assert!(text.starts_with("sum(dim: "), "{text}");
+    assert!(active.starts_with("dim: "), "{active}");
+    let (_, active, _) = call("", "torch.zeros([2], dtype: |").expect("a call");
+    assert!(active.starts_with("dtype: "), "{active}");
+    let (text, active, _) = call("fn mine(a, b) { a }", "mine(1, |").expect("a call");
+    assert_eq!((text.as_str(), active.as_str()), ("mine(a, b)", "b"));
+    assert_eq!(call("", "unknown(|"), None);
+    assert_eq!(call("", "1 + |"), None);
 }
 
 #[test]

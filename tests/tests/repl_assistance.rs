@@ -8,7 +8,7 @@ fn home() -> TempDir {
 }
 
 fn start(home: &TempDir) -> Terminal {
-    let terminal = Start::new(&[], home.path()).start();
+    let terminal = Start::new(&[], home.path()).with("PAGER", "cat").start();
     terminal.see_prompt(1);
     terminal
 }
@@ -53,6 +53,73 @@ fn tab_completes_what_python_modules_hold() {
     terminal.press("e\t(\"a.txt\")\r");
     terminal.see_prompt(3);
     terminal.see("[\"a\", \".txt\"]");
+}
+
+/// A Python object whose properties and unknown names tell when they are asked.
+const WATCHED: &str = "py.exec(`
+    class Inner:
+        def __init__(self): self.alpha_inside = 1
+    class Watched:
+        \"\"\"Watches what is asked of it.\"\"\"
+        def __init__(self): self.inner = Inner()
+        @property
+        def watched(self): print('tou' + 'ched'); return Inner()
+        def __getattr__(self, name): print('tou' + 'ched', name); raise AttributeError(name)
+        def method(self, first, *, keyword_only=1): return first
+    table = {'alpha key': 1, 'beta key': 2}
+    watched = Watched()
+`); let watched = py.eval(\"watched\"); let table = py.eval(\"globals()\")[\"table\"];";
+
+#[test]
+fn python_chains_are_followed_without_running_code() {
+    let home = home();
+    let mut terminal = start(&home);
+    terminal.paste(WATCHED);
+    terminal.press("\r");
+    terminal.see_prompt(2);
+    terminal.press("watched.inner.alph\t");
+    terminal.see("watched.inner.alpha_inside");
+    terminal.press("\x15watched.watched.al\t\x15watched.nothing.al\t\x15watched.method(keyw\t");
+    terminal.see("watched.method(keyword_only: ");
+    // Below it stands how it is called.
+    terminal.see("method(first, *, keyword_only=1)");
+    assert!(!terminal.screen().contains("touched"), "{}", terminal.screen());
+    terminal.press("\x15let np = py.import(\"numpy\");\r");
+    terminal.see_prompt(3);
+    terminal.press("np.linalg.mat\t");
+    terminal.see("matrix_power");
+    terminal.press("rix_power(\"");
+    terminal.see("Raise a square matrix to the (integer) power");
+    assert!(!terminal.screen().contains("touched"), "{}", terminal.screen());
+}
+
+#[test]
+fn tab_completes_the_keys_of_a_python_dictionary() {
+    let home = home();
+    let mut terminal = start(&home);
+    terminal.paste(WATCHED);
+    terminal.press("\r");
+    terminal.see_prompt(2);
+    terminal.press("table[\"al\t\"]\r");
+    terminal.see_prompt(3);
+    assert!(terminal.screen().contains("table[\"alpha key\"]"), "{}", terminal.screen());
+}
+
+#[test]
+fn the_signature_of_a_call_stands_below_it_and_goes_with_it() {
+    let home = home();
+    let mut terminal = start(&home);
+    terminal.enter("let x = torch.ones([2, 3]);", 2);
+    terminal.press("nn.Linear(3, ");
+    terminal.wait("a signature", |screen| {
+        screen.contains("[2]> nn.Linear(3, \nLinear(in_features: int, out_features: int, bias")
+    });
+    terminal.press("1)");
+    terminal.wait("no signature", |screen| !screen.contains("in_features: int"));
+    terminal.press("\x15x.sum(dim: 1)\r");
+    terminal.see_prompt(3);
+    let screen = terminal.screen();
+    assert!(screen.contains("[2]> x.sum(dim: 1)\ntensor([3., 3.])"), "{screen}");
 }
 
 #[test]
@@ -142,6 +209,25 @@ fn a_question_mark_shows_help() {
     terminal.see("in_features");
     terminal.press("torch.lenalg?\r");
     terminal.see("nothing is called 'torch.lenalg'; did you mean torch.linalg?");
+}
+
+#[test]
+fn a_page_longer_than_the_screen_goes_to_the_pager() {
+    let home = home();
+    let mut terminal =
+        Start::new(&[], home.path()).with("PAGER", "sed -n 's/^/paged: /;1p'").start();
+    terminal.see_prompt(1);
+    terminal.press("torch.sum?\r");
+    terminal.see("paged: torch.sum: an operator of libtorch");
+    terminal.see_prompt(1);
+    terminal.press("math.floor?\r");
+    terminal.see("math.floor(");
+    assert!(!terminal.screen().contains("paged: math"), "{}", terminal.screen());
+    // One that is not there is no reason to show nothing.
+    let mut terminal = Start::new(&[], home.path()).with("PAGER", "no-such-pager").start();
+    terminal.see_prompt(1);
+    terminal.press("torch.sum?\r");
+    terminal.see("pytorch.org/docs/stable/generated/torch.sum.html");
 }
 
 #[test]

@@ -94,6 +94,12 @@ pub fn completion(found: script::Completion) -> protocol::Completion {
     protocol::Completion { text: found.text, kind: found.kind.to_owned(), detail: found.detail }
 }
 
+/// The call around the cursor, as a message.
+pub fn signature(found: script::Signature) -> protocol::Signature {
+    let script::Signature { text, active, help } = found;
+    protocol::Signature { text, active: active.map(|range| (range.start, range.end)), help }
+}
+
 /// A variable, as a message.
 pub fn variable(found: script::Variable) -> protocol::Variable {
     let script::Variable { name, kind, detail, bytes } = found;

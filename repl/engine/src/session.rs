@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
-use flambeau_protocol::{Configure, Done, ErrorReport, Event, Language, Request};
+use flambeau_protocol::{Bundle, Configure, Done, ErrorReport, Event, Language, Request};
 use flambeau_python::Cells;
 use flambeau_runtime::script::{Options, Report, Session};
 use flambeau_runtime::torch::profile;
@@ -13,6 +13,9 @@ use rhai::Dynamic;
 use crate::convert;
 use crate::handle::{Shared, Sink};
 use crate::panics::catch;
+
+/// Columns of a terminal of which nothing is known.
+const WIDTH: usize = 80;
 
 /// Runs until a shutdown or until the handle is gone.
 pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sink: Sink) {
@@ -29,18 +32,19 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
     sink.emit(&Event::Ready);
     while let Ok(request) = inbox.recv() {
         match request {
-            Request::Evaluate { id, source_name, code, keep, language } => {
+            Request::Evaluate { id, source_name, code, keep, language, width } => {
+                session.set_width(width.unwrap_or(WIDTH));
                 let number = keep.and_then(|number| usize::try_from(number).ok());
                 let (done, report) = evaluate(id, shared, || {
                     if let Some(number) = number {
                         session.keep_input(number, code.trim_start_matches('\n'));
                     }
                     let value = run_cell(&mut session, &mut python, language, &source_name, &code)?;
-                    Ok(value.map(|(value, text)| {
+                    Ok(value.map(|(value, bundle)| {
                         if let Some(number) = number {
                             session.keep(number, &value);
                         }
-                        text
+                        bundle
                     }))
                 });
                 last = report.or(last);
@@ -54,7 +58,7 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
                     match profile(shapes, run) {
                         Ok((outcome, found)) => {
                             operators = found.into_iter().map(convert::operator).collect();
-                            outcome.map(|value| value.map(|(_, text)| text))
+                            outcome.map(|value| value.map(|(_, bundle)| bundle))
                         }
                         Err(error) => Err(session.failed(&source_name, error)),
                     }
@@ -116,6 +120,10 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
                 let items = items.into_iter().map(convert::completion).collect();
                 sink.emit(&Event::Completions { id, start, items });
             }
+            Request::Signature { id, code, cursor } => {
+                let found = catch(|| session.signature(&code, cursor)).ok().flatten();
+                sink.emit(&Event::Signature { id, call: found.map(convert::signature) });
+            }
             Request::Variables { id } => {
                 let found = catch(|| session.describe()).unwrap_or_default();
                 let items = found.into_iter().map(convert::variable).collect();
@@ -169,23 +177,23 @@ fn whose(session: &Session, name: &str, language: Language) -> Language {
     if object { Language::Python } else { language }
 }
 
-/// The value of a cell and the text of it; nothing where it has none.
+/// The value of a cell and what shows it; nothing where it has none.
 fn run_cell(
     session: &mut Session,
     python: &mut Cells,
     language: Language,
     name: &str,
     code: &str,
-) -> Result<Option<(Dynamic, String)>, Box<Report>> {
+) -> Result<Option<(Dynamic, Bundle)>, Box<Report>> {
     match language {
         Language::Rhai => {
             let value = session.evaluate(name, code)?;
-            let text = (!value.is_unit()).then(|| session.display(&value));
-            Ok(text.map(|text| (value, text)))
+            let bundle = (!value.is_unit()).then(|| session.represent(&value));
+            Ok(bundle.map(|bundle| (value, bundle)))
         }
         Language::Python => {
             let outcome = python.evaluate(session, name, code)?;
-            Ok(outcome.map(|outcome| (outcome.value, outcome.text)))
+            Ok(outcome.map(|outcome| (outcome.value, outcome.bundle)))
         }
     }
 }
@@ -194,7 +202,7 @@ fn run_cell(
 fn evaluate(
     id: u64,
     shared: &Shared,
-    run: impl FnOnce() -> Result<Option<String>, Box<Report>>,
+    run: impl FnOnce() -> Result<Option<Bundle>, Box<Report>>,
 ) -> (Done, Option<Box<Report>>) {
     let begin = Instant::now();
     let mut done = Done { id, ..Done::default() };
@@ -205,7 +213,7 @@ fn evaluate(
     }
     let mut failed = None;
     match catch(run) {
-        Ok(Ok(text)) => done.result = text,
+        Ok(Ok(bundle)) => done.result = bundle,
         Ok(Err(report)) => {
             done.error = Some(convert::report(&report));
             failed = Some(report);

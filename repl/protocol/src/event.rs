@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Representations of one thing by MIME type: text as it is, other data in base64.
+pub type Bundle = Vec<(String, String)>;
+
 /// One message from the engine; the front end decides how it looks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event", content = "data")]
@@ -14,8 +17,8 @@ pub enum Event {
     Stderr(String),
     /// A progress bar begins, moves or ends.
     Progress(Progress),
-    /// Something to show, by MIME type: text as it is, other data in base64.
-    Display(Vec<(String, String)>),
+    /// Something to show.
+    Display(Bundle),
     /// An evaluation has ended.
     Done(Done),
     /// The answer to a request for documentation.
@@ -35,6 +38,13 @@ pub enum Event {
         start: usize,
         /// What may stand there, best first.
         items: Vec<Completion>,
+    },
+    /// The answer to a request for the call around the cursor.
+    Signature {
+        /// The request's.
+        id: u64,
+        /// The call; absent where there is none that is known.
+        call: Option<Signature>,
     },
     /// The answer to a request for the variables.
     Variables {
@@ -70,8 +80,8 @@ pub enum Event {
 pub struct Done {
     /// The request's.
     pub id: u64,
-    /// The last expression's value as `print` shows it; absent for `()` and after an error.
-    pub result: Option<String>,
+    /// The last expression's value, with `text/plain` always; absent for `()` and after an error.
+    pub result: Option<Bundle>,
     /// What went wrong.
     pub error: Option<ErrorReport>,
     /// How long the evaluation took.
@@ -144,6 +154,17 @@ pub struct Completion {
     pub kind: String,
     /// Its signature or type, for display beside it.
     pub detail: Option<String>,
+}
+
+/// The call around the cursor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signature {
+    /// Name, arguments and result.
+    pub text: String,
+    /// Where the argument at the cursor begins and ends in the text, in bytes.
+    pub active: Option<(usize, usize)>,
+    /// What the call does, in a sentence.
+    pub help: Option<String>,
 }
 
 /// What the calls of one operator took, in seconds.

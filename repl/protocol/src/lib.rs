@@ -11,8 +11,8 @@ mod event;
 mod request;
 
 pub use event::{
-    Completion, CudaMemory, DeviceMemory, Done, ErrorReport, Event, OperatorTime, Progress,
-    Variable,
+    Bundle, Completion, CudaMemory, DeviceMemory, Done, ErrorReport, Event, OperatorTime, Progress,
+    Signature, Variable,
 };
 pub use request::{Configure, Language, Limits, Permissions, Request};
 

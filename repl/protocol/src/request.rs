@@ -38,6 +38,8 @@ pub enum Request {
         /// What the code is written in.
         #[serde(default)]
         language: Language,
+        /// How many columns there are for what is shown; 80 if absent.
+        width: Option<usize>,
     },
     /// Asks for the session's variables. Answered by [`Event::Variables`].
     ///
@@ -141,6 +143,17 @@ pub enum Request {
         /// What the code is written in.
         #[serde(default)]
         language: Language,
+    },
+    /// Asks for the call around the cursor. Answered by [`Event::Signature`].
+    ///
+    /// [`Event::Signature`]: crate::Event::Signature
+    Signature {
+        /// Comes back in the answer.
+        id: u64,
+        /// The cell as it stands.
+        code: String,
+        /// Where the cursor is in `code`, in bytes.
+        cursor: usize,
     },
     /// Stops what runs and what waits, as Ctrl-C does. In one process `flambeau_engine_interrupt` does
     /// the same at once; this is for transports that only carry messages.

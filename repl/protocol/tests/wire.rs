@@ -22,10 +22,11 @@ fn requests_are_tagged_by_name() {
             code: "1 + 1".into(),
             keep: None,
             language: Language::Python,
+            width: Some(100),
         },
         concat!(
             r#"{"request":"evaluate","id":7,"source_name":"a.rhai","code":"1 + 1","keep":null,"#,
-            r#""language":"python"}"#
+            r#""language":"python","width":100}"#
         ),
     );
     check(

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use flambeau_protocol::{Done, ErrorReport, Event, Language, Request};
+use flambeau_protocol::{Bundle, Done, ErrorReport, Event, Language, Request};
 use serde_json::{Map, Value, json};
 
+use super::publish::bundle;
 use super::sockets::Channel;
 use super::wire::Message;
 use super::{Current, Kernel, Started};
@@ -129,7 +130,14 @@ impl Kernel {
                 None => return self.finish(None),
             },
         };
-        let id = self.send(|id| Request::Evaluate { id, source_name, code, keep, language });
+        let id = self.send(|id| Request::Evaluate {
+            id,
+            source_name,
+            code,
+            keep,
+            language,
+            width: None,
+        });
         if let Some(Current::Execution(execution)) = &mut self.current {
             execution.waits_for = id;
         }
@@ -141,7 +149,7 @@ impl Kernel {
         match event {
             Event::Done(done) if done.id == execution.waits_for => {
                 if let Some(name) = execution.expression.take() {
-                    execution.values.insert(name, value_of(&done));
+                    execution.values.insert(name, value_of(done));
                     return self.next_part();
                 }
                 self.part_done(done);
@@ -166,11 +174,11 @@ impl Kernel {
             return self.finish(Some(error));
         }
         let (number, last) = (execution.number, execution.parts.is_empty());
-        if let Some(text) = done.result.filter(|_| last && !execution.silent) {
+        if let Some(result) = done.result.filter(|_| last && !execution.silent) {
             if execution.stored {
-                self.inputs.result(number, &text);
+                self.inputs.result(number, text_of(&result));
             }
-            let data = json!({"text/plain": text});
+            let data = bundle(result);
             let content = json!({"execution_count": number, "data": data, "metadata": {}});
             self.publish("execute_result", content);
         }
@@ -215,8 +223,14 @@ impl Kernel {
     }
 }
 
+/// The representation that there always is.
+fn text_of(bundle: &Bundle) -> &str {
+    let plain = bundle.iter().find(|(mime, _)| mime == "text/plain");
+    plain.map_or("", |(_, text)| text)
+}
+
 /// What an expression came to.
-fn value_of(done: &Done) -> Value {
+fn value_of(done: Done) -> Value {
     match &done.error {
         Some(error) => {
             let mut content = described(error);
@@ -224,8 +238,8 @@ fn value_of(done: &Done) -> Value {
             content
         }
         None => {
-            let text = done.result.clone().unwrap_or_default();
-            json!({"status": "ok", "data": {"text/plain": text}, "metadata": {}})
+            let data = bundle(done.result.unwrap_or_default());
+            json!({"status": "ok", "data": data, "metadata": {}})
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use flambeau_protocol::{Event, Progress};
+use flambeau_protocol::{Bundle, Event, Progress};
 use serde_json::{Map, Value, json};
 
 use super::sockets::Channel;
@@ -19,7 +19,7 @@ const REDRAW: Duration = Duration::from_millis(100);
 pub struct Bars(HashMap<u64, Instant>);
 
 /// A bundle of representations by MIME type: JSON as such, all else as text.
-pub fn bundle(items: Vec<(String, String)>) -> Value {
+pub fn bundle(items: Bundle) -> Value {
     let item = |(mime, data): (String, String)| {
         let json = mime == "application/json" || mime.ends_with("+json");
         let value = match json.then(|| serde_json::from_str(&data)) {

@@ -1,6 +1,7 @@
 //! Colours of a cell as it is typed: the terminal's own sixteen, which its user has made readable.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use flambeau_protocol::Language;
 
@@ -103,9 +104,19 @@ pub fn prompt(text: &str) -> String {
     format!("{PROMPT}{text}{END}")
 }
 
-/// What is only suggested.
-pub fn faint(text: &str) -> String {
-    format!("{FAINT}{text}{END}")
+/// What is only suggested; `active` stands out.
+pub fn hint(text: &str, active: Option<Range<usize>>) -> String {
+    let faint = |text: &str| match text {
+        "" => String::new(),
+        text => format!("{FAINT}{text}{END}"),
+    };
+    let parts = active.and_then(|range| {
+        Some((text.get(..range.start)?, text.get(range.clone())?, text.get(range.end..)?))
+    });
+    match parts {
+        Some((before, active, after)) => format!("{}{active}{}", faint(before), faint(after)),
+        None => faint(text),
+    }
 }
 
 #[cfg(test)]

@@ -5,10 +5,13 @@ use rustyline::completion::Pair;
 use super::commands;
 use super::mode::Mode;
 use super::remote::Remote;
+use crate::picture::size;
 
 /// Up to so many words are shown with what they are.
 const DESCRIBED: usize = 24;
-/// How much of that is shown.
+/// More words than this are not offered; the editor counts them with 16 bits.
+const MOST: usize = 10_000;
+/// How much of that is shown, where the terminal is wide enough.
 const DETAIL: usize = 60;
 
 /// Where the word at the cursor begins, and what may stand there.
@@ -30,9 +33,11 @@ pub fn complete(remote: &Remote, mode: &Mode, line: &str, cursor: usize) -> (usi
     let (start, items) = remote.complete(part, at, span.language);
     let start = start + span.range.start;
     let described = items.len() <= DESCRIBED;
-    let pairs = items.into_iter().map(|item| {
+    let columns = usize::from(size().columns);
+    let pairs = items.into_iter().take(MOST).map(|item| {
+        let room = columns.saturating_sub(item.text.chars().count() + 4).min(DETAIL);
         let display = match &item.detail {
-            Some(detail) if described => format!("{}  {}", item.text, cut(detail)),
+            Some(detail) if described => format!("{}  {}", item.text, cut(detail, room)),
             _ => item.text.clone(),
         };
         Pair { display, replacement: item.text }
@@ -41,9 +46,9 @@ pub fn complete(remote: &Remote, mode: &Mode, line: &str, cursor: usize) -> (usi
 }
 
 /// The first line, not too long.
-fn cut(detail: &str) -> String {
+fn cut(detail: &str, room: usize) -> String {
     let line = detail.lines().next().unwrap_or("");
-    match line.char_indices().nth(DETAIL) {
+    match line.char_indices().nth(room) {
         Some((at, _)) => format!("{}…", &line[..at]),
         None => line.to_owned(),
     }

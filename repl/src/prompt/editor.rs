@@ -1,11 +1,12 @@
 //! The line editor: what keys do, what is shown while typing.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use flambeau_protocol::Language;
+use flambeau_protocol::{Language, Signature};
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::highlight::{CmdKind, Highlighter};
@@ -17,13 +18,15 @@ use rustyline::{
     RepeatCount, Result,
 };
 
+use super::call;
 use super::colors;
 use super::completion;
-use super::continuation::{INDENT, indentation, is_open, outdent};
+use super::continuation::{INDENT, indentation, is_command, is_open, outdent};
 use super::history::Entries;
 use super::mode::Mode;
 use super::remote::Remote;
 use crate::draw::Screen;
+use crate::picture::size;
 
 /// How many entries of the history are kept.
 const HISTORY: usize = 100_000;
@@ -64,6 +67,7 @@ impl Keyboard {
             mode: mode.clone(),
             history: HistoryHinter::new(),
             submitted: Cell::new(false),
+            active: RefCell::default(),
         }));
         let key = |code| Event::from(KeyEvent(code, Modifiers::NONE));
         bind(&mut editor, key(KeyCode::Enter), Enter(mode.clone()));
@@ -185,6 +189,17 @@ struct Assistant {
     history: HistoryHinter,
     /// Whether the cell is drawn for the last time.
     submitted: Cell<bool>,
+    /// Where in the hint the argument stands that is typed.
+    active: RefCell<Option<Range<usize>>>,
+}
+
+impl Assistant {
+    /// The call around the cursor.
+    fn call(&self, line: &str, pos: usize) -> Option<Signature> {
+        let span = self.mode.span_at(line, pos);
+        let at = pos.checked_sub(span.range.start)?;
+        self.remote.signature(&line[span.range], at)
+    }
 }
 
 impl Helper for Assistant {}
@@ -211,7 +226,7 @@ impl Highlighter for Assistant {
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        Cow::Owned(colors::faint(hint))
+        Cow::Owned(colors::hint(hint, self.active.borrow().clone()))
     }
 
     fn highlight_char(&self, _: &str, _: usize, kind: CmdKind) -> bool {
@@ -220,35 +235,47 @@ impl Highlighter for Assistant {
     }
 }
 
-/// The rest of an earlier cell that began alike.
-struct Earlier {
-    whole: String,
+/// The rest of an earlier cell that began alike, and the call around the cursor below it.
+struct Shown {
+    rest: Option<String>,
     shown: String,
 }
 
-impl Hint for Earlier {
+impl Hint for Shown {
     fn display(&self) -> &str {
         &self.shown
     }
 
     fn completion(&self) -> Option<&str> {
-        Some(&self.whole)
+        self.rest.as_deref()
     }
 }
 
 impl Hinter for Assistant {
-    type Hint = Earlier;
+    type Hint = Shown;
 
-    fn hint(&self, line: &str, pos: usize, ctx: &Context<'_>) -> Option<Earlier> {
-        if line.contains('\n') {
-            return None;
-        }
-        let whole = self.history.hint(line, pos, ctx).filter(|rest| !rest.is_empty())?;
-        let shown = match whole.split_once('\n') {
-            Some((first, _)) => format!("{first} …"),
-            None => whole.clone(),
+    fn hint(&self, line: &str, pos: usize, ctx: &Context<'_>) -> Option<Shown> {
+        let one_line = !line.contains('\n');
+        let rest = one_line.then(|| self.history.hint(line, pos, ctx)).flatten();
+        let rest = rest.filter(|rest| !rest.is_empty());
+        let mut shown = match &rest {
+            Some(rest) => match rest.split_once('\n') {
+                Some((first, _)) => format!("{first} …"),
+                None => rest.clone(),
+            },
+            None => String::new(),
         };
-        Some(Earlier { whole, shown })
+        self.active.replace(None);
+        let in_call = line[..pos].contains('(') && !is_command(line);
+        if let Some(call) = in_call.then(|| self.call(line, pos)).flatten() {
+            let below = call::below(&call, size().columns.into());
+            shown.push('\n');
+            let start = shown.len();
+            shown.push_str(&below.text);
+            let active = below.active.map(|range| start + range.start..start + range.end);
+            self.active.replace(active);
+        }
+        (!shown.is_empty()).then_some(Shown { rest, shown })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The prompt: reads cells, has them evaluated in one session, shows what they come to.
 
+mod call;
 mod colors;
 mod commands;
 mod completion;
@@ -22,6 +23,7 @@ use crate::cli::Shared;
 use crate::draw::{self, Screen};
 use crate::environment::{Places, search};
 use crate::extension;
+use crate::pager;
 use crate::problem::{Problem, exit};
 use crate::signal::Interrupts;
 use crate::source::Source;
@@ -58,6 +60,7 @@ pub fn prompt(file: Option<&Path>, shared: &Shared) -> Result<u8, Problem> {
     let mode = Mode::default();
     let keyboard = Keyboard::new(remote.clone(), &mode, screen.clone());
     let keyboard = keyboard.map_err(|error| Problem::EngineFailed(error.to_string()))?;
+    screen.show_pictures();
     let (cells, initial) = (Vec::new(), String::new());
     let mut prompt = Prompt { remote, screen, shared, mode, cells, number: 1, initial };
     draw::write(
@@ -72,6 +75,9 @@ pub fn prompt(file: Option<&Path>, shared: &Shared) -> Result<u8, Problem> {
     prompt.remote.end();
     outcome
 }
+
+/// What shows a result to its end.
+const ALL: &str = "print(_)";
 
 /// Whether a cell says what leaves Python's own prompt.
 fn is_farewell(cell: &str) -> bool {
@@ -189,8 +195,8 @@ impl Prompt<'_> {
 
     fn show(&self, done: &Done) {
         self.screen.finish();
-        if let Some(text) = &done.result {
-            self.say(text);
+        if let Some(bundle) = &done.result {
+            self.say(self.screen.shown(bundle, Some(ALL)).trim_end_matches('\n'));
         }
         if let Some(error) = &done.error {
             self.screen.fresh_line();
@@ -212,6 +218,7 @@ impl Prompt<'_> {
     fn document(&self, name: &str) {
         let page = self.remote.doc(name, self.mode.language());
         match page.text {
+            Some(text) if pager::page(text.trim_end()) => {}
             Some(text) => self.say(text.trim_end()),
             None => {
                 let near = page.near;

@@ -6,11 +6,14 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{cell::Cell, thread};
 
-use flambeau_protocol::{Completion, Configure, Done, ErrorReport, Event, Language, Request};
+use flambeau_protocol::{
+    Completion, Configure, Done, ErrorReport, Event, Language, Request, Signature,
+};
 
 use crate::draw::Screen;
 use crate::engine::Engine;
 use crate::environment::Places;
+use crate::picture::size;
 use crate::problem::Problem;
 use crate::signal::Interrupts;
 use crate::start::start;
@@ -19,6 +22,9 @@ use crate::start::start;
 const LOOK: Duration = Duration::from_millis(20);
 /// How long completion waits for an engine that starts or does not answer.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a key waits for what is shown beside it.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// The engine, once it is there.
 #[derive(Default)]
@@ -93,8 +99,9 @@ impl Remote {
             let error = ErrorReport::without_place(ErrorReport::INTERRUPT, message);
             return Ok(Done { error: Some(error), ..Done::default() });
         };
+        let width = Some(size().columns.into());
         let (source_name, code) = (source_name.to_owned(), code.to_owned());
-        engine.send(&Request::Evaluate { id, source_name, code, keep, language });
+        engine.send(&Request::Evaluate { id, source_name, code, keep, language, width });
         loop {
             match self.answers.recv() {
                 Ok(Event::Done(done)) if done.id == id => return Ok(done),
@@ -124,6 +131,17 @@ impl Remote {
         answer.unwrap_or((cursor, Vec::new()))
     }
 
+    /// The call around the cursor. Asked at every key, so an engine that still starts is not waited for.
+    pub fn signature(&self, code: &str, cursor: usize) -> Option<Signature> {
+        self.slot.engine.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.as_ref().ok()?;
+        let code = code.to_owned();
+        let answer = |event, id| match event {
+            Event::Signature { id: of, call } if of == id => Some(call),
+            _ => None,
+        };
+        self.ask_within(AT_ONCE, |id| Request::Signature { id, code, cursor }, answer).flatten()
+    }
+
     /// The documentation of a name.
     pub fn doc(&self, name: &str, language: Language) -> Page {
         let name = name.to_owned();
@@ -150,8 +168,17 @@ impl Remote {
         request: impl FnOnce(u64) -> Request,
         answer: impl Fn(Event, u64) -> Option<T>,
     ) -> Option<T> {
+        self.ask_within(PATIENCE, request, answer)
+    }
+
+    fn ask_within<T>(
+        &self,
+        patience: Duration,
+        request: impl FnOnce(u64) -> Request,
+        answer: impl Fn(Event, u64) -> Option<T>,
+    ) -> Option<T> {
         let id = self.next_id();
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience;
         let engine = self.engine(Some(until)).ok().flatten()?;
         if !engine.send(&request(id)) {
             return None;

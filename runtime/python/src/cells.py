@@ -87,12 +87,9 @@ def silent(text):
 
 
 def run_cell(cell):
-    """Its value and the text of that; nothing where it has none."""
+    """Its value; None where it has none."""
     finish(eval(cell.body, main))
-    if cell.value is None:
-        return None, None
-    value = finish(eval(cell.value, main), cell.value)
-    return value, None if value is None else repr(value)
+    return None if cell.value is None else finish(eval(cell.value, main), cell.value)
 
 
 def finish(result, code=None):

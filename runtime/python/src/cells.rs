@@ -9,7 +9,7 @@
 use std::collections::{HashMap, HashSet};
 
 use flambeau_runtime::Result;
-use flambeau_runtime::script::{Completion, Complex, Report, Session, convert, matching};
+use flambeau_runtime::script::{Bundle, Completion, Complex, Report, Session, convert, matching};
 use flambeau_runtime::torch::Tensor;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
@@ -20,12 +20,12 @@ use crate::interpreter::{self, outside, with};
 use crate::object::PyObject;
 use crate::{from_python, to_python};
 
-/// What a cell has come to: the value, and the text that shows it.
+/// What a cell has come to: the value, and what shows it.
 pub struct Outcome {
     /// For scripts.
     pub value: Dynamic,
-    /// Its `repr`.
-    pub text: String,
+    /// As the object shows itself in Python.
+    pub bundle: Bundle,
 }
 
 /// What cells in Python share with a session.
@@ -91,11 +91,14 @@ impl Cells {
         let run = self.helper(py, "run_cell")?;
         let outcome = outside(py, || run.call1((cell,)));
         self.take(session, &before)?;
-        let (value, text): (Bound<'_, PyAny>, Option<String>) = outcome?.extract()?;
-        Ok(match text {
-            Some(text) => Some(Outcome { value: value_of(&value)?, text }),
-            None => None,
-        })
+        let value = outcome?;
+        if value.is_none() {
+            return Ok(None);
+        }
+        let represent = interpreter::helper(py, "represent")?;
+        let width = session.width();
+        let bundle = outside(py, || represent.call1((&value, width)))?.extract()?;
+        Ok(Some(Outcome { value: value_of(&value)?, bundle }))
     }
 
     /// Has `__main__` hold what the session has bound since the last time.

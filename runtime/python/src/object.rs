@@ -3,7 +3,9 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use flambeau_runtime::script::{Context, Entries, Items, Members, Object, Side};
+use flambeau_runtime::script::{
+    Bundle, CallHelp, Context, Entries, Items, Members, Named, Object, Side, State,
+};
 use flambeau_runtime::torch::Tensor;
 use flambeau_runtime::{Error, Result};
 use pyo3::basic::CompareOp;
@@ -103,6 +105,17 @@ impl Object for PyObject {
         .unwrap_or_else(|error| format!("<an object whose str() fails: {error}>"))
     }
 
+    fn representations(&self, state: &State) -> Bundle {
+        let width = state.width.get();
+        let found = self.with(|object| {
+            let represent = interpreter::helper(object.py(), "represent")?;
+            Ok(outside(object.py(), || represent.call1((object, width)))?.extract::<Bundle>()?)
+        });
+        found.unwrap_or_else(|error| {
+            vec![("text/plain".to_owned(), format!("<an object whose repr() fails: {error}>"))]
+        })
+    }
+
     fn attribute(&self, name: &str, _ctx: &Context<'_>) -> Result<Option<Dynamic>> {
         self.with(|object| from_python::attribute(&outside(object.py(), || object.getattr(name))?))
             .map(Some)
@@ -143,16 +156,39 @@ impl Object for PyObject {
         pairs.transpose()
     }
 
-    /// What the dictionary of a module holds: `getattr` of anything else may run code.
+    /// What `getattr` would give without running code, as far as that can be known.
     fn plain_attribute(&self, name: &str) -> Option<Dynamic> {
-        let found = self.with(|object| match object.cast::<PyModule>() {
-            Ok(module) => match module.dict().get_item(name)? {
-                Some(value) => Ok(Some(from_python::attribute(&value)?)),
+        let found = self.with(|object| {
+            let held = interpreter::helper(object.py(), "held")?.call1((object, name))?;
+            match held.try_iter()?.next() {
+                Some(value) => from_python::attribute(&value?).map(Some),
                 None => Ok(None),
-            },
-            Err(_) => Ok(None),
+            }
         });
         found.ok().flatten()
+    }
+
+    fn keys(&self) -> Vec<String> {
+        let keys = self.with(|object| {
+            Ok(interpreter::helper(object.py(), "keys")?.call1((object,))?.extract()?)
+        });
+        keys.unwrap_or_default()
+    }
+
+    fn call_help(&self) -> Option<CallHelp> {
+        type Parts = (Vec<(String, String, bool, bool)>, Option<String>, Option<String>);
+        let parts = self.with(|object| {
+            let helper = interpreter::helper(object.py(), "call_help")?;
+            Ok(helper.call1((object,))?.extract::<Option<Parts>>()?)
+        });
+        let (arguments, result, help) = parts.ok().flatten()?;
+        let named = arguments.into_iter().map(|(name, text, keyword, keyword_only)| Named {
+            name,
+            text,
+            keyword,
+            keyword_only,
+        });
+        Some(CallHelp { arguments: named.collect(), result, help })
     }
 
     fn members(&self) -> Option<Rc<dyn Members>> {

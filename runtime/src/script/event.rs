@@ -13,7 +13,7 @@ pub enum Event {
     /// A progress bar begins, moves or ends.
     Progress(Progress),
     /// Something to show, by MIME type: text as it is, other data in base64.
-    Display(Vec<(String, String)>),
+    Display(super::Bundle),
 }
 
 /// The state of one progress bar.

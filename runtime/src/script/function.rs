@@ -11,9 +11,12 @@ use std::rc::Rc;
 
 use rhai::{Array, Dynamic, FnPtr, Map};
 
+use super::complete::Named;
 use super::context::Context;
 use super::convert;
+use super::display::Bundle;
 use super::members::{Members, Part};
+use super::state::State;
 use crate::error::{Error, Result};
 use crate::torch::{Device, Dtype, Generator, Schema, Tensor};
 
@@ -112,6 +115,12 @@ pub trait Object: Clone + 'static {
     /// What `print` shows.
     fn display(&self) -> String;
 
+    /// What the end of a cell shows, by MIME type: text as it is, other data in base64. What `print` shows
+    /// stands for the text where there is none.
+    fn representations(&self, state: &State) -> Bundle {
+        Bundle::new()
+    }
+
     /// `self + other`, `other < self`, … by the operator's text; `-self` where there is no other.
     fn operate(&self, operator: &str, other: Option<(Side, &Dynamic)>) -> Result<Dynamic> {
         Err(Error::type_(format!("there is no operator '{operator}' for a {}", Self::TYPE)))
@@ -152,6 +161,16 @@ pub trait Object: Clone + 'static {
         let members = self.members()?;
         let parts = [Part::Child, Part::Parameter, Part::Buffer];
         parts.into_iter().find_map(|part| members.get(part, name).ok().flatten())
+    }
+
+    /// Texts that it can be indexed by: for completion, so reading them runs no code.
+    fn keys(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What is known of a call of it.
+    fn call_help(&self) -> Option<CallHelp> {
+        None
     }
 
     /// Its members, where it is made of tensors and of other such objects.
@@ -200,6 +219,17 @@ pub trait Object: Clone + 'static {
     }
 }
 
+/// What is known of a call of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallHelp {
+    /// In their order.
+    pub arguments: Vec<Named>,
+    /// What comes back, where that is said.
+    pub result: Option<String>,
+    /// What it does, in a sentence.
+    pub help: Option<String>,
+}
+
 /// The type-erased face of an [`Object`] type.
 #[derive(Clone, Copy)]
 #[allow(missing_docs)]
@@ -209,6 +239,7 @@ pub struct ObjectType {
     pub(crate) own_names: bool,
     pub(crate) operators: bool,
     pub(crate) display: fn(&Dynamic) -> String,
+    pub(crate) representations: fn(&Dynamic, &State) -> Bundle,
     pub(crate) operate: Operate,
     pub(crate) enter: fn(&Dynamic) -> Result<Dynamic>,
     pub(crate) exit: fn(&Dynamic, Option<&Error>) -> Result<bool>,
@@ -217,6 +248,8 @@ pub struct ObjectType {
     pub(crate) set_attribute: fn(&Dynamic, &str, Dynamic, &Context<'_>) -> Result<bool>,
     pub(crate) attributes: fn(&Dynamic) -> Vec<String>,
     pub(crate) plain_attribute: fn(&Dynamic, &str) -> Option<Dynamic>,
+    pub(crate) keys: fn(&Dynamic) -> Vec<String>,
+    pub(crate) call_help: fn(&Dynamic) -> Option<CallHelp>,
     pub(crate) members: fn(&Dynamic) -> Option<Rc<dyn Members>>,
     pub(crate) entries: fn(&Dynamic) -> Option<Entries>,
     pub(crate) tensor: fn(&Dynamic) -> Option<Result<Tensor>>,
@@ -243,6 +276,9 @@ impl ObjectType {
             own_names: T::OWN_NAMES,
             operators: T::OPERATORS,
             display: |v| get::<T>(v).map(|o| o.display()).unwrap_or_default(),
+            representations: |v, state| {
+                get::<T>(v).map(|o| o.representations(state)).unwrap_or_default()
+            },
             operate: |v, operator, other| get::<T>(v)?.operate(operator, other),
             enter: |v| get::<T>(v)?.enter(),
             exit: |v, error| get::<T>(v)?.exit(error),
@@ -251,6 +287,8 @@ impl ObjectType {
             set_attribute: |v, name, value, ctx| get::<T>(v)?.set_attribute(name, value, ctx),
             attributes: |v| get::<T>(v).map(|o| o.attributes()).unwrap_or_default(),
             entries: |v| get::<T>(v).ok().and_then(|o| o.entries()),
+            keys: |v| get::<T>(v).map(|o| o.keys()).unwrap_or_default(),
+            call_help: |v| get::<T>(v).ok().and_then(|o| o.call_help()),
             tensor: |v| get::<T>(v).ok().and_then(|o| o.tensor()),
             plain_attribute: |v, name| get::<T>(v).ok().and_then(|o| o.plain_attribute(name)),
             members: |v| get::<T>(v).ok().and_then(|o| o.members()),

@@ -34,11 +34,13 @@ mod turn;
 mod value;
 mod write_back;
 
-pub use complete::{Completion, matching};
+pub use complete::{Completion, Named, Signature, matching};
 pub use context::Context;
+pub use display::table::Table as TextTable;
+pub use display::{Bundle, display};
 pub use event::{Event, Progress};
 pub use function::{
-    Args, Constant, Entries, Function, Items, Library, Object, ObjectType, Property, Side,
+    Args, CallHelp, Constant, Entries, Function, Items, Library, Object, ObjectType, Property, Side,
 };
 pub use index::{NewAxis, Slice};
 pub use limits::Limits;

@@ -15,7 +15,7 @@ use rhai::{
     Shared, Stmt,
 };
 
-use super::display;
+use super::display::{self, Bundle};
 use super::engine;
 use super::errors;
 use super::event::Event;
@@ -278,6 +278,22 @@ impl Session {
     /// What `print` shows of a value.
     pub fn display(&self, value: &Dynamic) -> String {
         self.home.enter(|_, state| display::display(value, state))
+    }
+
+    /// What the end of a cell shows of a value, by MIME type: `text/plain` always, and what else it has. Lines of
+    /// text are at most [`Session::set_width`] wide where that can be.
+    pub fn represent(&self, value: &Dynamic) -> Bundle {
+        self.home.enter(|_, state| display::represent(value, state))
+    }
+
+    /// How many columns there are for what the end of a cell shows.
+    pub fn width(&self) -> usize {
+        self.home.enter(|_, state| state.width.get())
+    }
+
+    /// Says how many columns there are for what the end of a cell shows.
+    pub fn set_width(&self, width: usize) {
+        self.home.enter(|_, state| state.width.set(width));
     }
 
     /// The variables of the session: names and values, oldest first, shadowed ones left out.

@@ -75,6 +75,8 @@ pub struct State {
     deadline: Cell<Option<Instant>>,
     /// How tensors are printed.
     pub print_options: RefCell<PrintOptions>,
+    /// How wide a line may be that the end of a cell shows.
+    pub width: Cell<usize>,
     pub(crate) write_backs: WriteBacks,
     /// Names and arities that the engine has registered for scripts.
     registered: RefCell<HashSet<(String, usize)>>,
@@ -93,6 +95,9 @@ pub struct State {
     /// The session's variables when the evaluation began.
     variables: RefCell<Vec<String>>,
 }
+
+/// Columns of a terminal of which nothing is known.
+const WIDTH: usize = 80;
 
 /// What else an interrupt does.
 static ON_INTERRUPT: OnceLock<fn()> = OnceLock::new();
@@ -186,6 +191,7 @@ impl State {
             evaluations: Cell::new(0),
             operations: Cell::new(0),
             deadline: Cell::new(None),
+            width: Cell::new(WIDTH),
             print_options: RefCell::default(),
             write_backs: WriteBacks::default(),
             registered: RefCell::default(),

@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use flambeau_runtime::error::{Error, Result};
-use flambeau_runtime::script::{Args, Context, Function, Items, Object, Property, convert};
+use flambeau_runtime::script::{
+    Args, Bundle, Context, Function, Items, Object, Property, State, TextTable, convert,
+};
 use flambeau_runtime::torch::{Dtype, Tensor, default_dtype};
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
@@ -96,17 +98,19 @@ impl Table {
     fn row(&self, i: usize) -> Result<Dynamic> {
         let mut row = Map::new();
         for (name, column) in self.0.names.iter().zip(&self.0.values) {
-            let cell = match convert::tensor(column) {
-                Some(column) => convert::to_list(&column.f_select(0, i as i64)?.into())?,
-                None => column
-                    .read_lock::<Array>()
-                    .and_then(|cells| cells.get(i).cloned())
-                    .unwrap_or_default(),
-            };
-            row.insert(name.as_str().into(), cell);
+            row.insert(name.as_str().into(), cell(column, i)?);
         }
         Ok(row.into())
     }
+}
+
+/// One row of a column.
+fn cell(column: &Dynamic, row: usize) -> Result<Dynamic> {
+    if let Some(column) = convert::tensor(column) {
+        return convert::to_list(&column.f_select(0, row as i64)?.into());
+    }
+    let cells = column.read_lock::<Array>();
+    Ok(cells.and_then(|cells| cells.get(row).cloned()).unwrap_or_default())
 }
 
 impl Object for Table {
@@ -118,6 +122,13 @@ impl Object for Table {
             format!("  {name}: {kind}\n")
         });
         format!("Table({} rows,\n{})", self.0.rows, columns.collect::<String>())
+    }
+
+    fn representations(&self, state: &State) -> Bundle {
+        let columns = &self.0.values;
+        let row =
+            |i: usize| columns.iter().map(|column| cell(column, i).unwrap_or_default()).collect();
+        TextTable::new(self.0.names.clone(), self.0.rows, row, state).bundle(state.width.get())
     }
 
     fn attribute(&self, name: &str, _: &Context<'_>) -> Result<Option<Dynamic>> {

@@ -25,6 +25,7 @@ mod script;
 mod slots;
 mod state_dict;
 mod tensors;
+mod tree;
 mod utils;
 
 use flambeau_runtime::script::{Function, Library, ObjectType};

@@ -4,20 +4,25 @@
 use std::rc::Rc;
 
 use flambeau_runtime::error::Result;
-use flambeau_runtime::script::{Context, Items, Members, Object};
+use flambeau_runtime::script::{Bundle, Context, Items, Members, Object, State};
 use rhai::Dynamic;
 
 use super::class::Role;
 use super::layers::container;
 use super::module::Module;
 use super::script::{self, Bound, Method};
-use super::{container_methods, repr};
+use super::{container_methods, repr, tree};
 
 impl Object for Module {
     const TYPE: &'static str = "Module";
 
     fn display(&self) -> String {
         repr::repr(self)
+    }
+
+    fn representations(&self, state: &State) -> Bundle {
+        // Where the other language cannot tell of its members, what it prints is shown.
+        tree::tree(self, state.width.get()).map(tree::bundle).unwrap_or_default()
     }
 
     fn attribute(&self, name: &str, _: &Context<'_>) -> Result<Option<Dynamic>> {

@@ -72,7 +72,7 @@ pub(super) fn cursor(before: &str) -> Cursor {
         let of = of.strip_suffix('?').unwrap_or(of);
         return Cursor { start, place: Place::Member(receiver(of, &read.pairs)), call: None };
     }
-    let call = read.open.last().and_then(|&open| call(before, open, head));
+    let call = call(before, &read.open, head);
     Cursor { start, place: Place::Name, call }
 }
 
@@ -133,18 +133,75 @@ fn receiver(text: &str, pairs: &[(usize, usize)]) -> Receiver {
     }
 }
 
-/// The call whose parenthesis opened at `open`, where a new argument begins behind `head`.
-fn call(before: &str, open: usize, head: &str) -> Option<Call> {
-    if !before[open..].starts_with('(') || !head.ends_with(['(', ',']) {
+/// The call of which a new argument begins behind `head`: behind its parenthesis, or within a map that is its
+/// last argument.
+fn call(before: &str, open: &[Open], head: &str) -> Option<Call> {
+    let (last, outer) = open.split_last()?;
+    let of = if is_map(before, last) { outer.last()? } else { last };
+    if !before[of.at..].starts_with('(') || !head.ends_with(['(', ',', '{']) {
         return None;
     }
-    let function = chain(&before[..open])?;
-    let given = before[open + 1..].split(',').filter_map(|argument| {
-        let (name, _) = argument.split_once(':')?;
-        let name = name.trim();
-        (!name.is_empty() && name.chars().all(is_part)).then(|| name.to_owned())
-    });
-    Some(Call { function, given: given.collect() })
+    let function = chain(&before[..of.at])?;
+    Some(Call { function, given: given(&before[last.at + 1..]) })
+}
+
+/// Whether a bracket begins a map.
+fn is_map(text: &str, open: &Open) -> bool {
+    text[open.at..].starts_with('{') && text[..open.at].ends_with('#')
+}
+
+/// The names of arguments in a text.
+fn given(text: &str) -> Vec<String> {
+    text.split(',').filter_map(|argument| name_of(argument).map(str::to_owned)).collect()
+}
+
+/// The name of a named argument.
+fn name_of(argument: &str) -> Option<&str> {
+    let name = argument.split_once(':')?.0.trim();
+    (!name.is_empty() && name.chars().all(is_part)).then_some(name)
+}
+
+/// The call around the cursor, whatever stands in its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OpenCall {
+    pub(super) function: Vec<String>,
+    /// How many arguments stand before the one at the cursor.
+    pub(super) position: usize,
+    /// The name of the argument at the cursor.
+    pub(super) named: Option<String>,
+    /// Names of arguments that it has already.
+    pub(super) given: Vec<String>,
+}
+
+/// The innermost call that is open at the end of the text.
+pub(super) fn open_call(before: &str) -> Option<OpenCall> {
+    let read = Reader::read(before);
+    if let Within::Comment = read.within {
+        return None;
+    }
+    let mut inner: Option<&Open> = None;
+    for open in read.open.iter().rev() {
+        let is_list = before[open.at..].starts_with('[');
+        if !is_list && !is_map(before, open) {
+            if !before[open.at..].starts_with('(') {
+                return None;
+            }
+            if let Some(function) = chain(&before[..open.at]).filter(|names| !is_word(names)) {
+                // Within its map the names are those of the map.
+                let part = inner.filter(|inner| is_map(before, inner)).unwrap_or(open);
+                let named = name_of(&before[part.part..]).map(str::to_owned);
+                let given = given(&before[part.at + 1..part.part]);
+                return Some(OpenCall { function, position: open.commas, named, given });
+            }
+        }
+        inner = Some(open);
+    }
+    None
+}
+
+/// Whether what stands before a parenthesis is a word of the language.
+fn is_word(names: &[String]) -> bool {
+    matches!(names, [one] if ["if", "while", "for", "in", "switch", "return", "fn", "until"].contains(&one.as_str()))
 }
 
 /// Where the end of a text is.
@@ -155,11 +212,19 @@ enum Within {
     Text(usize),
 }
 
+/// A bracket that is open.
+struct Open {
+    at: usize,
+    /// Where what stands behind the last comma begins.
+    part: usize,
+    commas: usize,
+}
+
 /// A walk over the text that knows strings, comments and brackets.
 struct Reader {
     within: Within,
-    /// Places of brackets that are open.
-    open: Vec<usize>,
+    /// Brackets that are open.
+    open: Vec<Open>,
     /// Places of brackets that belong together.
     pairs: Vec<(usize, usize)>,
 }
@@ -195,10 +260,15 @@ impl Reader {
                     }
                 },
                 '\'' => length = closing(rest, c).filter(|end| *end <= 6).map_or(1, |end| end + 1),
-                '(' | '[' | '{' => reader.open.push(at),
+                '(' | '[' | '{' => reader.open.push(Open { at, part: at + 1, commas: 0 }),
+                ',' => {
+                    if let Some(open) = reader.open.last_mut() {
+                        (open.part, open.commas) = (at + 1, open.commas + 1);
+                    }
+                }
                 ')' | ']' | '}' => {
                     if let Some(open) = reader.open.pop() {
-                        reader.pairs.push((open, at));
+                        reader.pairs.push((open.at, at));
                     }
                 }
                 _ => {}
@@ -267,9 +337,31 @@ mod tests {
         let call = |text: &str| cursor(text).call.map(|call| (call.function.join("."), call.given));
         assert_eq!(call("x.sum(di"), Some(("x.sum".to_owned(), vec![])));
         assert_eq!(call("f(g(1), dim: 0, ke"), Some(("f".to_owned(), vec!["dim".to_owned()])));
+        assert_eq!(call("x.sum(#{di"), Some(("x.sum".to_owned(), vec![])));
+        assert_eq!(call("f(1, #{dim: 0, ke"), Some(("f".to_owned(), vec!["dim".to_owned()])));
+        assert_eq!(call("#{di"), None);
         assert_eq!(call("f([1, di"), None);
         assert_eq!(call("f(dim: a"), None);
         assert_eq!(call("(a"), None);
+    }
+
+    #[test]
+    fn the_call_around_the_cursor_is_found_through_lists_and_maps() {
+        let open = |text: &str| {
+            open_call(text).map(|call| (call.function.join("."), call.position, call.named))
+        };
+        let call = |name: &str, position, named: Option<&str>| {
+            Some((name.to_owned(), position, named.map(str::to_owned)))
+        };
+        assert_eq!(open("f("), call("f", 0, None));
+        assert_eq!(open("f(1, g(2), [3, "), call("f", 2, None));
+        assert_eq!(open("x.sum(dim: 1"), call("x.sum", 0, Some("dim")));
+        assert_eq!(open("x.sum(#{keepdim: t"), call("x.sum", 0, Some("keepdim")));
+        assert_eq!(open("f(\"a, b"), call("f", 0, None));
+        assert_eq!(open("f((1 + "), call("f", 0, None));
+        assert_eq!(open("f(|x| { x"), None);
+        assert_eq!(open("if (a"), None);
+        assert_eq!(open("f(1)"), None);
     }
 
     #[test]

@@ -105,7 +105,7 @@ fn of_value(value: &Dynamic, word: &str, names: &Names<'_>) -> Vec<Completion> {
     if object.is_some_and(|object| object.own_names) {
         return found;
     }
-    let keys = keys(&Meaning::Value(value.clone()));
+    let keys = keys(&Meaning::Value(value.clone()), names);
     found
         .extend(matching(word, keys, |key| &key.text).into_iter().filter(|key| is_word(&key.text)));
     let id = object.is_none().then(|| value.type_id());
@@ -117,8 +117,8 @@ fn of_value(value: &Dynamic, word: &str, names: &Names<'_>) -> Vec<Completion> {
     found
 }
 
-/// The keys of a map, the names of results.
-pub(super) fn keys(of: &Meaning) -> Vec<Completion> {
+/// The keys of a map, the names of results, what an object takes as an index.
+pub(super) fn keys(of: &Meaning, names: &Names<'_>) -> Vec<Completion> {
     let Meaning::Value(value) = of else { return Vec::new() };
     let typed = |value: &Dynamic| Some(crate::script::convert::type_name(value));
     if let Some(map) = value.read_lock::<Map>() {
@@ -133,7 +133,9 @@ pub(super) fn keys(of: &Meaning) -> Vec<Completion> {
             .map(|(name, value)| Completion::new(name, "attribute", typed(value)))
             .collect();
     }
-    Vec::new()
+    let keys = object_type(value, names.state).map(|object| (object.keys)(value));
+    let keys = keys.unwrap_or_default().into_iter();
+    keys.map(|key| Completion::new(key, "key", None)).collect()
 }
 
 thread_local! {

@@ -2,11 +2,13 @@
 //! hand, files. From the tables that calls use and from the values that variables hold; no code of a script
 //! runs for it.
 
+mod arguments;
 mod cursor;
 mod files;
 mod matching;
 mod members;
 mod resolve;
+mod signature;
 
 use std::rc::Rc;
 
@@ -14,8 +16,12 @@ use rhai::Dynamic;
 
 use super::convert;
 use super::state::State;
-use cursor::{Call, Place};
+use cursor::Place;
 pub use matching::matching;
+
+pub use arguments::Named;
+pub use signature::Signature;
+pub(crate) use signature::signature;
 
 /// Words of the language that may begin or go on with an expression or a statement.
 const WORDS: &[&str] = &[
@@ -82,7 +88,7 @@ pub(crate) fn complete(names: &Names<'_>, code: &str, at: usize) -> (usize, Vec<
         Place::Nothing => (at, Vec::new()),
         Place::Text(indexed) => {
             let of = indexed.as_ref().and_then(|of| resolve::meaning(of, names));
-            let keys = of.map(|of| members::keys(&of)).unwrap_or_default();
+            let keys = of.map(|of| members::keys(&of, names)).unwrap_or_default();
             if keys.is_empty() {
                 return files::files(names.state, word, cursor.start);
             }
@@ -93,15 +99,25 @@ pub(crate) fn complete(names: &Names<'_>, code: &str, at: usize) -> (usize, Vec<
             (cursor.start, found.map(|of| members::members(&of, word, names)).unwrap_or_default())
         }
         Place::Name => {
-            let mut found = cursor.call.map(|call| arguments(&call, names)).unwrap_or_default();
-            found.extend(in_scope(names));
+            let in_call = cursor.call.map(|call| arguments::arguments(&call, names));
+            let arguments = in_call.unwrap_or_default();
+            // Behind the first letters an argument's name and the session's own come before the library's.
+            if !word.is_empty() && !arguments.is_empty() {
+                let mut near = arguments.clone();
+                near.extend(own(names));
+                near.retain(|item| item.text.to_lowercase().starts_with(&word.to_lowercase()));
+                if !near.is_empty() {
+                    return (cursor.start, matching(word, near, |item| &item.text));
+                }
+            }
+            let found = arguments.into_iter().chain(in_scope(names)).collect();
             (cursor.start, matching(word, found, |item| &item.text))
         }
     }
 }
 
-/// Names that stand by themselves, the session's own first.
-fn in_scope(names: &Names<'_>) -> Vec<Completion> {
+/// The session's variables and functions.
+fn own(names: &Names<'_>) -> Vec<Completion> {
     let mut found: Vec<Completion> = names
         .variables
         .iter()
@@ -113,32 +129,17 @@ fn in_scope(names: &Names<'_>) -> Vec<Completion> {
         let detail = signature.first().map(|names| format!("fn {name}({})", names.join(", ")));
         found.push(Completion::new(name, "function", detail));
     }
+    found
+}
+
+/// Names that stand by themselves, the session's own first.
+fn in_scope(names: &Names<'_>) -> Vec<Completion> {
+    let mut found = own(names);
     for name in names.state.top_level_names() {
         found.push(members::named(&name, &name, names));
     }
     found.extend(WORDS.iter().map(|word| Completion::new(*word, "keyword", None)));
     let mut seen = std::collections::HashSet::new();
     found.retain(|item| seen.insert(item.text.clone()));
-    found
-}
-
-/// Named arguments of a call that it does not have yet.
-fn arguments(call: &Call, names: &Names<'_>) -> Vec<Completion> {
-    let Some((target, method)) = resolve::target(&call.function, names) else { return Vec::new() };
-    let mut found: Vec<Completion> = Vec::new();
-    for schema in resolve::schemas(&target) {
-        for argument in schema.arguments.iter().skip(usize::from(method)) {
-            let text = format!("{}: ", argument.name);
-            let known = found.iter().any(|item| item.text == text);
-            if known || call.given.contains(&argument.name) {
-                continue;
-            }
-            let detail = match &argument.default {
-                Some(default) => format!("{} = {default}", argument.ty),
-                None => argument.ty.to_string(),
-            };
-            found.push(Completion::new(text, "argument", Some(detail)));
-        }
-    }
     found
 }

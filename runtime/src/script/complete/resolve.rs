@@ -8,6 +8,7 @@ use rhai::{Dynamic, Map};
 use super::Names;
 use super::cursor::Receiver;
 use crate::script::dispatch::{self, Target, object_type, type_of};
+use crate::script::function::CallHelp;
 use crate::script::state::canonical;
 use crate::script::value::{Namespace, Results};
 use crate::torch::{Schema, Tensor, Type};
@@ -113,6 +114,31 @@ pub(super) fn target(chain: &[String], names: &Names<'_>) -> Option<(Target, boo
             None => on_type(type_of(&value, state)).map(|target| (target, true)),
         },
     }
+}
+
+/// What a call reaches.
+pub(super) enum Callee {
+    /// A function of the library or an operator; with `method` its first argument stands before the dot.
+    Declared { target: Target, method: bool },
+    /// A value that is called.
+    Object(CallHelp),
+    /// A function of the script, by its parameters.
+    Script(Vec<String>),
+}
+
+/// What a call of these names reaches.
+pub(super) fn callee(chain: &[String], names: &Names<'_>) -> Option<Callee> {
+    if let [name] = chain
+        && let Some(parameters) = names.state.signatures(name).into_iter().next()
+    {
+        return Some(Callee::Script(parameters));
+    }
+    if let Some((target, method)) = target(chain, names) {
+        return Some(Callee::Declared { target, method });
+    }
+    let Meaning::Value(value) = of_chain(chain, names)? else { return None };
+    let object = object_type(&value, names.state)?;
+    (object.call_help)(&value).map(Callee::Object)
 }
 
 /// The signatures of what is called, without those that write into a given tensor.

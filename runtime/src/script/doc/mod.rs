@@ -64,6 +64,32 @@ pub(crate) fn doc(state: &Rc<State>, name: &str) -> Option<String> {
     (!found.is_empty()).then(|| found.join("\n"))
 }
 
+/// What a call of `target`, written by these names, does in a sentence.
+pub(crate) fn sentence(target: &Target, names: &[String]) -> Option<String> {
+    let text = match target {
+        Target::Function(function) => function.function.doc.to_owned(),
+        Target::Operator(operator) => {
+            let short = operator.short_name();
+            let written = canonical(&names.join("."));
+            let known = [written, format!("torch.{short}"), format!("Tensor.{short}")];
+            let known = known.into_iter().chain([format!("torch.nn.functional.{short}")]);
+            known.into_iter().find_map(|name| docstrings::description(&name))?
+        }
+    };
+    // PyTorch's begin with the signature.
+    let mut paragraphs = text.split("\n\n").map(|part| part.trim());
+    let said = paragraphs.find(|part| !part.is_empty() && !is_signature(part))?;
+    let line = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let end = line.find(". ").map_or(line.len(), |end| end + 1);
+    Some(line[..end].to_owned())
+}
+
+/// `sum(input, *, dtype=None) -> Tensor`.
+fn is_signature(text: &str) -> bool {
+    let name = text.split('(').next().unwrap_or(text);
+    name.len() < text.len() && name.chars().all(|c| c.is_alphanumeric() || "_.".contains(c))
+}
+
 /// The known name that is nearest to `name`.
 pub(crate) fn near(state: &Rc<State>, name: &str) -> Option<String> {
     let full = canonical(name.trim());

@@ -4,7 +4,7 @@
 use rhai::{Array, Dynamic, FnPtr};
 
 use super::Session;
-use crate::script::complete::{self, Completion, Names};
+use crate::script::complete::{self, Completion, Names, Signature};
 use crate::script::dispatch::type_of;
 use crate::script::sugar::{LAST, LAST_BUT_ONE};
 use crate::script::{convert, doc};
@@ -106,6 +106,14 @@ impl Session {
         variables.retain(|(name, _)| [IN, OUT].contains(&name.as_str()) || !is_kept(name));
         self.home.enter(|_, state| {
             complete::complete(&Names { state, variables: &variables }, code, cursor)
+        })
+    }
+
+    /// The signature of the call around the cursor and a line of help; nothing is evaluated for it.
+    pub fn signature(&self, code: &str, cursor: usize) -> Option<Signature> {
+        let variables = self.variables();
+        self.home.enter(|_, state| {
+            complete::signature(&Names { state, variables: &variables }, code, cursor)
         })
     }
 

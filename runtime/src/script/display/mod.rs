@@ -1,6 +1,11 @@
-//! What `print` and the end of a cell show.
+//! What `print` shows, and in [`represent`] what the end of a cell does.
+
+mod represent;
+pub mod table;
 
 use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map};
+
+pub use represent::{Bundle, PLAIN, represent};
 
 use super::dispatch::object_type;
 use super::state::State;
