@@ -11,10 +11,12 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter, HistoryHinter};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
-    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event,
-    EventContext, EventHandler, Helper, KeyCode, KeyEvent, Modifiers, Movement, RepeatCount,
-    Result,
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, EditMode, Editor,
+    Event, EventContext, EventHandler, Helper, InputMode, KeyCode, KeyEvent, Modifiers, Movement,
+    RepeatCount, Result,
 };
+
+use crate::settings;
 
 use super::colors;
 use super::completion;
@@ -22,9 +24,6 @@ use super::continuation::{INDENT, indentation, is_open, outdent};
 use super::history::Entries;
 use super::mode::Mode;
 use super::remote::Remote;
-
-/// How many entries of the history are kept.
-const HISTORY: usize = 100_000;
 
 /// What came from the keyboard.
 pub enum Input {
@@ -46,20 +45,29 @@ impl Keyboard {
     ///
     /// # Errors
     /// What the terminal refuses.
-    pub fn new(remote: Rc<Remote>, mode: &Mode, colored: bool) -> Result<Keyboard> {
+    pub fn new(
+        remote: Rc<Remote>,
+        mode: &Mode,
+        settings: &settings::Editor,
+        colored: bool,
+    ) -> Result<Keyboard> {
         let color = if colored { ColorMode::Forced } else { ColorMode::Disabled };
         let config = Config::builder()
-            .max_history_size(HISTORY)?
+            .max_history_size(settings.history)?
             .history_ignore_dups(true)?
             .completion_type(CompletionType::List)
             .completion_show_all_if_ambiguous(true)
             .color_mode(color)
+            .edit_mode(match settings.mode {
+                settings::EditMode::Emacs => EditMode::Emacs,
+                settings::EditMode::Vi => EditMode::Vi,
+            })
             .build();
         let mut editor = Editor::with_history(config.clone(), Entries::open(&config)?)?;
         editor.set_helper(Some(Assistant {
             remote,
             mode: mode.clone(),
-            history: HistoryHinter::new(),
+            history: settings.hints.then(HistoryHinter::new),
             submitted: Cell::new(false),
         }));
         let key = |code| Event::from(KeyEvent(code, Modifiers::NONE));
@@ -109,6 +117,11 @@ fn bind(
     editor.bind_sequence(event, EventHandler::Conditional(Box::new(handler)));
 }
 
+/// Whether keys are commands of vi and no text.
+fn is_command_mode(ctx: &EventContext) -> bool {
+    ctx.input_mode() == InputMode::Command
+}
+
 /// Ends a cell that is complete, and breaks the line of one that is not.
 struct Enter(Mode);
 
@@ -131,6 +144,9 @@ struct Tab;
 
 impl ConditionalEventHandler for Tab {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext) -> Option<Cmd> {
+        if is_command_mode(ctx) {
+            return None;
+        }
         let before = &ctx.line()[..ctx.pos()];
         let line = before.rsplit('\n').next().unwrap_or("");
         let blank = line.trim().is_empty();
@@ -144,7 +160,8 @@ struct Closing(char, Mode);
 impl ConditionalEventHandler for Closing {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext) -> Option<Cmd> {
         // In Python the depth of a line says more than its brackets.
-        if self.1.span_at(ctx.line(), ctx.pos()).language == Language::Python {
+        let in_python = self.1.span_at(ctx.line(), ctx.pos()).language == Language::Python;
+        if in_python || is_command_mode(ctx) {
             return None;
         }
         let left = outdent(&ctx.line()[..ctx.pos()])?;
@@ -162,7 +179,7 @@ impl ConditionalEventHandler for Backspace {
         let (_, line) = before.rsplit_once('\n')?;
         let in_python = self.0.span_at(ctx.line(), ctx.pos()).language == Language::Python;
         let blank = !line.is_empty() && line.bytes().all(|byte| byte == b' ');
-        (in_python && blank && count == 1).then(|| {
+        (in_python && blank && count == 1 && !is_command_mode(ctx)).then(|| {
             let left = (line.len() - 1) / INDENT * INDENT;
             Cmd::Replace(Movement::BeginningOfLine, Some(" ".repeat(left)))
         })
@@ -173,7 +190,7 @@ impl ConditionalEventHandler for Backspace {
 struct Assistant {
     remote: Rc<Remote>,
     mode: Mode,
-    history: HistoryHinter,
+    history: Option<HistoryHinter>,
     /// Whether the cell is drawn for the last time.
     submitted: Cell<bool>,
 }
@@ -234,7 +251,7 @@ impl Hinter for Assistant {
         if line.contains('\n') {
             return None;
         }
-        let whole = self.history.hint(line, pos, ctx).filter(|rest| !rest.is_empty())?;
+        let whole = self.history.as_ref()?.hint(line, pos, ctx).filter(|rest| !rest.is_empty())?;
         let shown = match whole.split_once('\n') {
             Some((first, _)) => format!("{first} …"),
             None => whole.clone(),
