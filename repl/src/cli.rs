@@ -23,6 +23,9 @@ pub struct Arguments {
     /// Run this file, then show the prompt with what it defined.
     #[arg(short = 'i', value_name = "FILE")]
     pub file: Option<PathBuf>,
+    /// Do not run startup.rhai before the prompt.
+    #[arg(long)]
+    pub no_startup: bool,
     #[command(flatten)]
     pub shared: Shared,
 }

@@ -15,6 +15,7 @@ mod cli;
 mod cut;
 mod doc;
 mod draw;
+mod echo;
 mod engine;
 mod environment;
 mod examine;
@@ -29,6 +30,7 @@ mod progress;
 mod prompt;
 mod python;
 mod run;
+mod settings;
 mod signal;
 mod source;
 mod start;
@@ -45,7 +47,7 @@ use problem::Problem;
 /// Runs the program with these arguments, of which the first is its own name, and ends the process.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ! {
     let arguments = Arguments::parse_from(arguments);
-    let Arguments { command, code, file, shared } = &arguments;
+    let Arguments { command, code, file, no_startup, shared } = &arguments;
     if command.is_some() && (code.is_some() || file.is_some()) {
         let message = "-c and -i stand without a command";
         Arguments::command().error(ErrorKind::ArgumentConflict, message).exit()
@@ -64,7 +66,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ! {
         (Some(Command::Env), _) => examine::examine(shared),
         (None, Some(code)) => run::run_argument(code, shared),
         (None, None) if file.is_some() || stdin().is_terminal() => {
-            prompt::prompt(file.as_deref(), shared)
+            prompt::prompt(file.as_deref(), !no_startup, shared)
         }
         (Some(Command::Stdin) | None, _) => run::run(&Run::of("-"), shared),
     };

@@ -183,7 +183,10 @@ fn parse(text: &str) -> Result<Settings, String> {
         let at = error.span().map_or(0, |span| span.start);
         let line = text.get(..at).unwrap_or("").matches('\n').count() + 1;
         let message = error.message().trim();
-        format!("{line}: {message}{}", near(message).map(|n| format!("; did you mean {n}?")).unwrap_or_default())
+        format!(
+            "{line}: {message}{}",
+            near(message).map(|n| format!("; did you mean {n}?")).unwrap_or_default()
+        )
     })
 }
 

@@ -47,7 +47,9 @@ impl Start {
         for name in ["VIRTUAL_ENV", "NO_COLOR", "LD_LIBRARY_PATH", "RUST_BACKTRACE"] {
             command.env_remove(name);
         }
-        command.env_remove("XDG_STATE_HOME");
+        for name in ["XDG_STATE_HOME", "XDG_CONFIG_HOME", "VISUAL", "EDITOR"] {
+            command.env_remove(name);
+        }
         command.env("HOME", home);
         command.env("TERM", "xterm-256color");
         Start { command, rows: 24, columns: 100 }

@@ -1,22 +1,74 @@
-//! Colours of a cell as it is typed: the terminal's own sixteen, which its user has made readable.
+//! Colours of a cell as it is typed.
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use flambeau_protocol::Language;
 
 use crate::cells::spans;
+use crate::settings::Theme;
 
 use super::scan::{Kind, scan};
 use super::scan_python;
 
-const KEYWORD: &str = "\x1b[35m";
-const TEXT: &str = "\x1b[32m";
-const NUMBER: &str = "\x1b[36m";
-const CALL: &str = "\x1b[34m";
-const COMMENT: &str = "\x1b[2;3m";
+/// What kinds of words look like.
+struct Palette {
+    keyword: &'static str,
+    text: &'static str,
+    number: &'static str,
+    call: &'static str,
+    comment: &'static str,
+    command: &'static str,
+}
+
+/// The terminal's own sixteen colours, which its user has made readable.
+const TERMINAL: Palette = Palette {
+    keyword: "\x1b[35m",
+    text: "\x1b[32m",
+    number: "\x1b[36m",
+    call: "\x1b[34m",
+    comment: "\x1b[2;3m",
+    command: "\x1b[33m",
+};
+
+/// Of the 256 colours those that stand out from black.
+const DARK: Palette = Palette {
+    keyword: "\x1b[38;5;176m",
+    text: "\x1b[38;5;114m",
+    number: "\x1b[38;5;80m",
+    call: "\x1b[38;5;75m",
+    comment: "\x1b[3;38;5;246m",
+    command: "\x1b[38;5;179m",
+};
+
+/// Of the 256 colours those that stand out from white.
+const LIGHT: Palette = Palette {
+    keyword: "\x1b[38;5;90m",
+    text: "\x1b[38;5;22m",
+    number: "\x1b[38;5;24m",
+    call: "\x1b[38;5;25m",
+    comment: "\x1b[3;38;5;242m",
+    command: "\x1b[38;5;94m",
+};
+
+static CHOSEN: OnceLock<Theme> = OnceLock::new();
+
+/// Says once which colours are used.
+pub fn choose(theme: Theme) {
+    // Asked once, by the prompt that begins.
+    let _ = CHOSEN.set(theme);
+}
+
+fn palette() -> &'static Palette {
+    match CHOSEN.get().copied().unwrap_or_default() {
+        Theme::Terminal => &TERMINAL,
+        Theme::Dark => &DARK,
+        Theme::Light => &LIGHT,
+    }
+}
+
 const MATCHED: &str = "\x1b[1;4m";
-const COMMAND: &str = "\x1b[33m";
 const FAINT: &str = "\x1b[2m";
 const PROMPT: &str = "\x1b[1;32m";
 const END: &str = "\x1b[0m";
@@ -32,7 +84,7 @@ pub fn cell(text: &str, cursor: Option<usize>, language: Language) -> Cow<'_, st
     }
     if text.starts_with(':') {
         let word = text.find(char::is_whitespace).unwrap_or(text.len());
-        return Cow::Owned(format!("{COMMAND}{}{END}{}", &text[..word], &text[word..]));
+        return Cow::Owned(format!("{}{}{END}{}", palette().command, &text[..word], &text[word..]));
     }
     let mut shown = String::with_capacity(text.len() * 2);
     let mut done = 0;
@@ -51,7 +103,7 @@ pub fn cell(text: &str, cursor: Option<usize>, language: Language) -> Cow<'_, st
 fn mark(shown: &mut String, line: &str) {
     let word = line.trim_end_matches('\n');
     if !word.is_empty() {
-        shown.push_str(&format!("{COMMAND}{word}{END}"));
+        shown.push_str(&format!("{}{word}{END}", palette().command));
     }
     shown.push_str(&line[word.len()..]);
 }
@@ -66,16 +118,17 @@ fn part(shown: &mut String, text: &str, cursor: Option<usize>, language: Languag
         let near = |place: usize| place == at || place + 1 == at;
         scan.pairs.iter().copied().find(|&(open, close)| near(open) || near(close))
     });
+    let palette = palette();
     let mut done = 0;
     for token in &scan.tokens {
         shown.push_str(&text[done..token.start]);
         let word = &text[token.start..token.end];
         let color = match token.kind {
-            Kind::Keyword => KEYWORD,
-            Kind::Text => TEXT,
-            Kind::Number => NUMBER,
-            Kind::Comment => COMMENT,
-            Kind::Word if text[token.end..].starts_with('(') => CALL,
+            Kind::Keyword => palette.keyword,
+            Kind::Text => palette.text,
+            Kind::Number => palette.number,
+            Kind::Comment => palette.comment,
+            Kind::Word if text[token.end..].starts_with('(') => palette.call,
             Kind::Bracket if pair.is_some_and(|(a, b)| token.start == a || token.start == b) => {
                 MATCHED
             }

@@ -13,9 +13,9 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter, HistoryHinter};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
-    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event,
-    EventContext, EventHandler, ExternalPrinter, Helper, KeyCode, KeyEvent, Modifiers, Movement,
-    RepeatCount, Result,
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, EditMode, Editor,
+    Event, EventContext, EventHandler, ExternalPrinter, Helper, InputMode, KeyCode, KeyEvent,
+    Modifiers, Movement, RepeatCount, Result,
 };
 
 use super::call;
@@ -27,9 +27,7 @@ use super::mode::Mode;
 use super::remote::Remote;
 use crate::draw::Screen;
 use crate::picture::size;
-
-/// How many entries of the history are kept.
-const HISTORY: usize = 100_000;
+use crate::settings;
 
 /// What came from the keyboard.
 pub enum Input {
@@ -52,20 +50,29 @@ impl Keyboard {
     ///
     /// # Errors
     /// What the terminal refuses.
-    pub fn new(remote: Rc<Remote>, mode: &Mode, screen: Arc<Screen>) -> Result<Keyboard> {
+    pub fn new(
+        remote: Rc<Remote>,
+        mode: &Mode,
+        settings: &settings::Editor,
+        screen: Arc<Screen>,
+    ) -> Result<Keyboard> {
         let color = if screen.is_colored() { ColorMode::Forced } else { ColorMode::Disabled };
         let config = Config::builder()
-            .max_history_size(HISTORY)?
+            .max_history_size(settings.history)?
             .history_ignore_dups(true)?
             .completion_type(CompletionType::List)
             .completion_show_all_if_ambiguous(true)
             .color_mode(color)
+            .edit_mode(match settings.mode {
+                settings::EditMode::Emacs => EditMode::Emacs,
+                settings::EditMode::Vi => EditMode::Vi,
+            })
             .build();
         let mut editor = Editor::with_history(config.clone(), Entries::open(&config)?)?;
         editor.set_helper(Some(Assistant {
             remote,
             mode: mode.clone(),
-            history: HistoryHinter::new(),
+            history: settings.hints.then(HistoryHinter::new),
             submitted: Cell::new(false),
             active: RefCell::default(),
         }));
@@ -122,6 +129,11 @@ fn bind(
     editor.bind_sequence(event, EventHandler::Conditional(Box::new(handler)));
 }
 
+/// Whether keys are commands of vi and no text.
+fn is_command_mode(ctx: &EventContext) -> bool {
+    ctx.input_mode() == InputMode::Command
+}
+
 /// Ends a cell that is complete, and breaks the line of one that is not.
 struct Enter(Mode);
 
@@ -144,6 +156,9 @@ struct Tab;
 
 impl ConditionalEventHandler for Tab {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext) -> Option<Cmd> {
+        if is_command_mode(ctx) {
+            return None;
+        }
         let before = &ctx.line()[..ctx.pos()];
         let line = before.rsplit('\n').next().unwrap_or("");
         let blank = line.trim().is_empty();
@@ -157,7 +172,8 @@ struct Closing(char, Mode);
 impl ConditionalEventHandler for Closing {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext) -> Option<Cmd> {
         // In Python the depth of a line says more than its brackets.
-        if self.1.span_at(ctx.line(), ctx.pos()).language == Language::Python {
+        let in_python = self.1.span_at(ctx.line(), ctx.pos()).language == Language::Python;
+        if in_python || is_command_mode(ctx) {
             return None;
         }
         let left = outdent(&ctx.line()[..ctx.pos()])?;
@@ -175,7 +191,7 @@ impl ConditionalEventHandler for Backspace {
         let (_, line) = before.rsplit_once('\n')?;
         let in_python = self.0.span_at(ctx.line(), ctx.pos()).language == Language::Python;
         let blank = !line.is_empty() && line.bytes().all(|byte| byte == b' ');
-        (in_python && blank && count == 1).then(|| {
+        (in_python && blank && count == 1 && !is_command_mode(ctx)).then(|| {
             let left = (line.len() - 1) / INDENT * INDENT;
             Cmd::Replace(Movement::BeginningOfLine, Some(" ".repeat(left)))
         })
@@ -186,7 +202,7 @@ impl ConditionalEventHandler for Backspace {
 struct Assistant {
     remote: Rc<Remote>,
     mode: Mode,
-    history: HistoryHinter,
+    history: Option<HistoryHinter>,
     /// Whether the cell is drawn for the last time.
     submitted: Cell<bool>,
     /// Where in the hint the argument stands that is typed.
@@ -256,7 +272,8 @@ impl Hinter for Assistant {
 
     fn hint(&self, line: &str, pos: usize, ctx: &Context<'_>) -> Option<Shown> {
         let one_line = !line.contains('\n');
-        let rest = one_line.then(|| self.history.hint(line, pos, ctx)).flatten();
+        let history = self.history.as_ref().filter(|_| one_line);
+        let rest = history.and_then(|history| history.hint(line, pos, ctx));
         let rest = rest.filter(|rest| !rest.is_empty());
         let mut shown = match &rest {
             Some(rest) => match rest.split_once('\n') {

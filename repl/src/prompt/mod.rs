@@ -16,15 +16,17 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use flambeau_protocol::{Done, Language};
+use flambeau_protocol::{Done, ErrorReport, Event, Language, Request};
 
 use crate::cells::{name_of_part, parts};
-use crate::cli::Shared;
+use crate::cli::{Color, Shared};
 use crate::draw::{self, Screen};
+use crate::echo::Unmarked;
 use crate::environment::{Places, search};
 use crate::extension;
 use crate::pager;
 use crate::problem::{Problem, exit};
+use crate::settings::{self, When};
 use crate::signal::Interrupts;
 use crate::source::Source;
 
@@ -41,7 +43,7 @@ use remote::Remote;
 ///
 /// # Errors
 /// Whatever keeps the session from being begun.
-pub fn prompt(file: Option<&Path>, shared: &Shared) -> Result<u8, Problem> {
+pub fn prompt(file: Option<&Path>, startup: bool, shared: &Shared) -> Result<u8, Problem> {
     let broken = |error: std::io::Error| Problem::EngineFailed(error.to_string());
     let interrupts = Interrupts::watch_session().map_err(broken)?;
     let file = file.map(Source::read).transpose()?;
@@ -54,15 +56,31 @@ pub fn prompt(file: Option<&Path>, shared: &Shared) -> Result<u8, Problem> {
     if environment.python.library().is_none() {
         extension::move_in(&environment)?;
     }
-    let screen = Arc::new(Screen::new(shared.color));
-    let remote = Remote::start(shared.env.clone(), script_dir, screen.clone(), interrupts);
+    let (settings, mistake) = settings::read();
+    let screen = Arc::new(Screen::new(match (shared.color, settings.display.color) {
+        (Color::Auto, When::Always) => Color::Always,
+        (Color::Auto, When::Never) => Color::Never,
+        (color, _) => color,
+    }));
+    colors::choose(settings.display.theme);
+    let _unmarked = Unmarked::keys();
+    let first = settings.display.code();
+    let remote = Remote::start(shared.env.clone(), script_dir, first, screen.clone(), interrupts);
     let remote = Rc::new(remote.map_err(broken)?);
     let mode = Mode::default();
-    let keyboard = Keyboard::new(remote.clone(), &mode, screen.clone());
+    let keyboard = Keyboard::new(remote.clone(), &mode, &settings.editor, screen.clone());
     let keyboard = keyboard.map_err(|error| Problem::EngineFailed(error.to_string()))?;
     screen.show_pictures();
-    let (cells, initial) = (Vec::new(), String::new());
-    let mut prompt = Prompt { remote, screen, shared, mode, cells, number: 1, initial };
+    let mut prompt = Prompt {
+        remote,
+        screen,
+        shared,
+        mode,
+        cells: Vec::new(),
+        number: 1,
+        initial: String::new(),
+        later: Vec::new(),
+    };
     draw::write(
         std::io::stdout().lock(),
         &format!(
@@ -71,7 +89,18 @@ pub fn prompt(file: Option<&Path>, shared: &Shared) -> Result<u8, Problem> {
             environment.torch_version
         ),
     );
-    let outcome = prompt.run(file, keyboard);
+    if let Some(mistake) = mistake {
+        prompt.complain(&mistake);
+    }
+    let begin = settings::startup().filter(|_| startup && settings.session.startup);
+    let begin = begin.map(|path| Source::read(&path)).transpose();
+    let outcome = match begin {
+        Ok(begin) => prompt.run(begin.into_iter().chain(file), keyboard),
+        Err(problem) => {
+            prompt.complain(&problem.to_string());
+            prompt.run(file, keyboard)
+        }
+    };
     prompt.remote.end();
     outcome
 }
@@ -104,11 +133,17 @@ struct Prompt<'a> {
     number: u64,
     /// What stands at the next prompt already.
     initial: String,
+    /// Cells that were not typed at the prompt, for its history.
+    later: Vec<String>,
 }
 
 impl Prompt<'_> {
-    fn run(&mut self, file: Option<Source>, mut keyboard: Keyboard) -> Result<u8, Problem> {
-        if let Some(source) = file {
+    fn run(
+        &mut self,
+        files: impl IntoIterator<Item = Source>,
+        mut keyboard: Keyboard,
+    ) -> Result<u8, Problem> {
+        for source in files {
             self.run_source(source)?;
         }
         loop {
@@ -137,6 +172,9 @@ impl Prompt<'_> {
                 self.evaluate(&cell)?;
                 Flow::On
             };
+            for cell in self.later.drain(..) {
+                keyboard.remember(&cell);
+            }
             if let Flow::Quit = flow {
                 return Ok(exit::OK);
             }
@@ -180,17 +218,35 @@ impl Prompt<'_> {
         Ok(Done { seconds, ..last })
     }
 
-    /// Evaluates a file in the session.
-    fn run_source(&mut self, source: Source) -> Result<(), Problem> {
+    /// Evaluates a file in the session; whether Ctrl-C has stopped it.
+    fn run_source(&mut self, source: Source) -> Result<bool, Problem> {
         let (name, language) = (source.name.clone(), source.language());
         match source.text() {
             Ok(code) => {
                 let done = self.evaluate_parts(&name, &code, None, language)?;
+                let stopped = done.error.as_ref().is_some_and(ErrorReport::is_interrupt);
                 self.show(&Done { result: None, ..done });
+                Ok(stopped)
             }
-            Err(error) => self.screen.report(&error),
+            Err(error) => {
+                self.screen.report(&error);
+                Ok(false)
+            }
         }
-        Ok(())
+    }
+
+    /// Sends a request that is done soon, and shows what it comes to; whether anything was to be shown.
+    fn ask_done(&self, request: impl FnOnce(u64) -> Request) -> bool {
+        let done = self.remote.ask(request, |event, id| match event {
+            Event::Done(done) if done.id == id => Some(done),
+            _ => None,
+        });
+        let Some(done) = done else {
+            self.complain("the engine does not answer");
+            return true;
+        };
+        self.show(&done);
+        done.result.is_some() || done.error.is_some()
     }
 
     fn show(&self, done: &Done) {

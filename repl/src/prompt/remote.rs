@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use std::{cell::Cell, thread};
 
 use flambeau_protocol::{
-    Completion, Configure, Done, ErrorReport, Event, Language, Request, Signature,
+    Completion, Configure, Done, ErrorReport, Event, Language, OperatorTime, Request, Signature,
 };
 
 use crate::draw::Screen;
@@ -48,13 +48,14 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Starts the engine on a thread of its own.
+    /// Starts the engine on a thread of its own, and has it evaluate `first`, whose errors nobody is told.
     ///
     /// # Errors
     /// What the system says when it has no thread to give.
     pub fn start(
         explicit: Option<PathBuf>,
         script_dir: Option<PathBuf>,
+        first: String,
         screen: Arc<Screen>,
         interrupts: Interrupts,
     ) -> std::io::Result<Remote> {
@@ -72,6 +73,16 @@ impl Remote {
                 let configure = Configure { script_dir, ..Configure::default() };
                 let engine = start(places, configure, on_event(screen, answer)).map(Arc::new);
                 if let Ok(engine) = &engine {
+                    if !first.is_empty() {
+                        engine.send(&Request::Evaluate {
+                            id: 0,
+                            source_name: "<settings>".to_owned(),
+                            code: first,
+                            keep: None,
+                            language: Language::Rhai,
+                            width: None,
+                        });
+                    }
                     interrupts.forward_to(engine);
                 }
                 *slot.engine.lock().unwrap_or_else(PoisonError::into_inner) = Some(engine);
@@ -92,25 +103,71 @@ impl Remote {
         keep: Option<u64>,
         language: Language,
     ) -> Result<Done, Problem> {
-        let id = self.next_id();
-        self.interrupts.forget();
-        let Some(engine) = self.engine(None)? else {
-            let message = "interrupted while the engine started";
-            let error = ErrorReport::without_place(ErrorReport::INTERRUPT, message);
-            return Ok(Done { error: Some(error), ..Done::default() });
-        };
         let width = Some(size().columns.into());
         let (source_name, code) = (source_name.to_owned(), code.to_owned());
-        engine.send(&Request::Evaluate { id, source_name, code, keep, language, width });
+        let done = self.run(
+            |id| Request::Evaluate { id, source_name, code, keep, language, width },
+            |event| match event {
+                Event::Done(done) => Some((done.id, done)),
+                _ => None,
+            },
+        )?;
+        Ok(done.unwrap_or_else(interrupted))
+    }
+
+    /// As [`Remote::evaluate`], and tells what operators of torch took.
+    ///
+    /// # Errors
+    /// When there is no engine, or no more.
+    pub fn profile(
+        &self,
+        code: &str,
+        language: Language,
+        shapes: bool,
+    ) -> Result<(Done, Vec<OperatorTime>), Problem> {
+        let (source_name, code) = ("<prof>".to_owned(), code.to_owned());
+        let found = self.run(
+            |id| Request::Profile { id, source_name, code, language, shapes },
+            |event| match event {
+                Event::Profiled { done, operators } => Some((done.id, (done, operators))),
+                _ => None,
+            },
+        )?;
+        Ok(found.unwrap_or_else(|| (interrupted(), Vec::new())))
+    }
+
+    /// Sends a request that may take as long as it likes; `None` after Ctrl-C while the engine starts. `answer` tells
+    /// of which request an event is the answer.
+    fn run<T>(
+        &self,
+        request: impl FnOnce(u64) -> Request,
+        answer: impl Fn(Event) -> Option<(u64, T)>,
+    ) -> Result<Option<T>, Problem> {
+        let id = self.next_id();
+        self.interrupts.forget();
+        let Some(engine) = self.engine(None)? else { return Ok(None) };
+        engine.send(&request(id));
         loop {
             match self.answers.recv() {
-                Ok(Event::Done(done)) if done.id == id => return Ok(done),
                 Ok(Event::Failed(cause)) => return Err(Problem::EngineFailed(cause)),
-                // Answers that came too late.
-                Ok(_) => {}
+                // Others are answers that came too late.
+                Ok(event) => match answer(event) {
+                    Some((of, found)) if of == id => return Ok(Some(found)),
+                    _ => {}
+                },
                 Err(_) => return Err(Problem::EngineFailed("it is gone".into())),
             }
         }
+    }
+
+    /// Whether Ctrl-C was pressed since something was last evaluated.
+    pub fn was_interrupted(&self) -> bool {
+        self.interrupts.was_asked()
+    }
+
+    /// What was pressed before counts no more.
+    pub fn forget_interrupts(&self) {
+        self.interrupts.forget();
     }
 
     /// What may stand at the cursor: where it begins, and the words.
@@ -224,6 +281,13 @@ impl Remote {
         self.interrupts.finished();
         drop(self.slot.engine.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
+}
+
+/// How an evaluation ended that did not begin.
+fn interrupted() -> Done {
+    let message = "interrupted while the engine started";
+    let error = ErrorReport::without_place(ErrorReport::INTERRUPT, message);
+    Done { error: Some(error), ..Done::default() }
 }
 
 /// Draws what is to be seen and hands on what was asked for.

@@ -5,6 +5,7 @@ mod caught;
 mod complete;
 mod context;
 pub mod convert;
+mod device;
 mod dispatch;
 mod display;
 mod doc;
@@ -36,6 +37,7 @@ mod write_back;
 
 pub use complete::{Completion, Named, Signature, matching};
 pub use context::Context;
+pub use device::default_device;
 pub use display::table::Table as TextTable;
 pub use display::{Bundle, display};
 pub use event::{Event, Progress};

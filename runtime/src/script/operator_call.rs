@@ -10,9 +10,10 @@ use rhai::{Array, Dynamic, ImmutableString, Map};
 
 use super::bind::{argument_position, fit, is_number, unexpected_keyword};
 use super::convert;
+use super::device::{check_device, default_device};
 use super::guard::{self, Need};
 use super::value::{Complex, Results};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::torch::shim::{self, Output};
 use crate::torch::{
     Arguments, Device, Dtype, Generator, Layout, MemoryFormat, Operator, Overload, Scalar, Tensor,
@@ -27,6 +28,8 @@ enum Source {
     Gather(usize),
     Keyword(Box<str>),
     Default,
+    /// The device of new tensors.
+    Device,
 }
 
 /// A resolved call: which overload, and where its arguments come from.
@@ -250,6 +253,13 @@ fn plan(
 ) -> Option<(u32, Plan)> {
     let arguments = &overload.schema.arguments;
     let mut sources = vec![Source::Default; arguments.len()];
+    // What is made like another tensor is made where that is.
+    if overload.is_factory
+        && !arguments.iter().any(|argument| argument.ty == Type::Tensor)
+        && let Some(device) = argument_position(&overload.schema, "device")
+    {
+        sources[device] = Source::Device;
+    }
     let mut given = vec![false; arguments.len()];
     let mut score = 0;
     let places: Vec<usize> = (0..arguments.len()).filter(|&i| !arguments[i].keyword_only).collect();
@@ -385,6 +395,7 @@ fn execute(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>) -> 
     for (argument, source) in plan.overload.schema.arguments.iter().zip(&plan.sources) {
         match source {
             Source::Default => arguments.default_value(),
+            Source::Device => arguments.device_or_default(default_device()),
             Source::Positional(i) => pass(positional[*i], &argument.ty, &mut arguments)?,
             Source::Keyword(name) => match keywords.and_then(|map| map.get(&**name)) {
                 Some(value) => pass(value, &argument.ty, &mut arguments)?,
@@ -441,7 +452,7 @@ fn check_needs(plan: &Plan, positional: &[&mut Dynamic], keywords: Option<&Map>)
     let value = |i: usize| match plan.sources.get(i)? {
         Source::Positional(i) => positional.get(*i).map(|value| &**value),
         Source::Keyword(name) => keywords.and_then(|map| map.get(&**name)),
-        Source::Default | Source::Gather(_) => None,
+        Source::Default | Source::Device | Source::Gather(_) => None,
     };
     guard::check(&plan.needs, &guard::Call { schema: &plan.overload.schema, value: &value })
 }
@@ -585,16 +596,4 @@ pub(crate) fn number_tensor(value: &Dynamic) -> Option<Result<Tensor>> {
     Some(call(operator, &mut [&mut value, &mut options]).and_then(|tensor| {
         convert::tensor(&tensor).ok_or_else(|| Error::type_("scalar_tensor gave no tensor"))
     }))
-}
-
-/// An error in one line for a device that this machine does not have.
-pub(crate) fn check_device(device: Device) -> Result<()> {
-    if device.kind == 1 && !crate::torch::cuda_built() {
-        return Err(Error::new(
-            Kind::Device,
-            "no CUDA device: there is no NVIDIA driver on this machine",
-        )
-        .help("use device \"cpu\", or test torch.cuda.is_available() first"));
-    }
-    Ok(())
 }

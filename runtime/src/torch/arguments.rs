@@ -77,6 +77,14 @@ impl<'a> Arguments<'a> {
         self.simple(tag::DEFAULT, 0);
     }
 
+    /// A device, or the operator's own default.
+    pub fn device_or_default(&mut self, device: Option<Device>) {
+        match device {
+            Some(device) => self.device(device),
+            None => self.default_value(),
+        }
+    }
+
     /// No value.
     pub fn none(&mut self) {
         self.simple(tag::NONE, 0);

@@ -7,6 +7,7 @@
 #include <torch/csrc/autograd/profiler_kineto.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <set>
 #include <string>
@@ -98,6 +99,10 @@ extern "C" {
 // Begins to record the operators that this thread calls.
 int32_t fb_profile_start(bool shapes) {
   return guarded([&] {
+    // Without it the profiler's library reports each start, and each device that it does not find, on standard error;
+    // it reads this when it is first asked.
+    static bool quiet = setenv("KINETO_LOG_LEVEL", "99", 0) == 0;
+    (void)quiet;
     impl::ProfilerConfig config(impl::ProfilerState::KINETO, shapes);
     profiler::prepareProfiler(config, activities());
     profiler::enableProfiler(config, activities());

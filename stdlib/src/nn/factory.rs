@@ -1,7 +1,7 @@
 //! New tensors for layers: shape, dtype and device as the constructor was asked for.
 
 use flambeau_runtime::error::Result;
-use flambeau_runtime::script::{Args, Context, convert};
+use flambeau_runtime::script::{Args, Context, convert, default_device};
 use flambeau_runtime::torch::{Device, Dtype, Tensor, default_dtype};
 use rhai::{Dynamic, Map};
 
@@ -28,7 +28,7 @@ impl<'a> Factory<'a> {
     /// An uninitialised tensor.
     pub fn empty(&self, shape: &[i64]) -> Result<Tensor> {
         let dtype = self.dtype.unwrap_or_else(default_dtype);
-        let device = self.device.unwrap_or(Device::CPU);
+        let device = self.device.or_else(default_device).unwrap_or(Device::CPU);
         if let (Ok(kind), Ok(device)) = (dtype.kind(), device.tch()) {
             return Ok(tch::Tensor::f_empty(shape, (kind, device))?.into());
         }

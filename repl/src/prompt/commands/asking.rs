@@ -45,11 +45,7 @@ pub fn mem(prompt: &mut Prompt<'_>, _: &str) -> Result<Flow, Problem> {
     let mut rows: Vec<[String; 3]> = Vec::new();
     for held in &devices {
         let tensors = if held.tensors == 1 { "tensor" } else { "tensors" };
-        rows.push([
-            held.device.clone(),
-            format!("{} {tensors}", held.tensors),
-            size(held.bytes),
-        ]);
+        rows.push([held.device.clone(), format!("{} {tensors}", held.tensors), size(held.bytes)]);
     }
     if rows.is_empty() {
         rows.push(["no tensors in variables".to_owned(), String::new(), String::new()]);
@@ -63,8 +59,11 @@ pub fn mem(prompt: &mut Prompt<'_>, _: &str) -> Result<Flow, Problem> {
         Some(devices) => {
             for device in devices {
                 let name = format!("cuda:{}", device.index);
-                let parts =
-                    [("allocated", device.allocated), ("peak", device.peak), ("reserved", device.reserved)];
+                let parts = [
+                    ("allocated", device.allocated),
+                    ("peak", device.peak),
+                    ("reserved", device.reserved),
+                ];
                 for (what, bytes) in parts {
                     rows.push([name.clone(), what.to_owned(), size(bytes)]);
                 }
@@ -83,13 +82,15 @@ fn resident() -> Option<u64> {
     Some(kib << 10)
 }
 
-/// `:prof [shapes] EXPR`
+/// `:prof [--shapes] EXPR`
 pub fn prof(prompt: &mut Prompt<'_>, text: &str) -> Result<Flow, Problem> {
     let (shapes, code) = match text.strip_prefix("--shapes ") {
         Some(code) => (true, code.trim()),
         None => (false, text),
     };
-    let (done, mut operators) = prompt.remote.profile(code, prompt.mode.language(), shapes)?;
+    // Showing the value would call operators too.
+    let code = format!("{};", code.trim_end_matches(';'));
+    let (done, mut operators) = prompt.remote.profile(&code, prompt.mode.language(), shapes)?;
     let failed = done.error.is_some();
     prompt.show(&done);
     operators.sort_by(|a, b| b.own.total_cmp(&a.own).then_with(|| a.name.cmp(&b.name)));
@@ -225,7 +226,10 @@ mod tests {
             total,
             ..OperatorTime::default()
         };
-        let text = profile(&[operator("aten::mm", 0.003, 0.003), operator("aten::b", 0.001, 0.004)], false);
+        let text = profile(
+            &[operator("aten::mm", 0.003, 0.003), operator("aten::b", 0.001, 0.004)],
+            false,
+        );
         assert_eq!(
             text,
             "operator  calls     self   share    total\n\

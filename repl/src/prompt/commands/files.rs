@@ -1,20 +1,21 @@
 //! Commands that read and write files.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use flambeau_protocol::Language;
 
 use crate::cells::{mark_of, spans};
 use crate::problem::Problem;
+use crate::settings;
 use crate::source::{Source, reason};
 
 use super::super::{Evaluated, Prompt};
 use super::Flow;
 
 /// A path as it was typed: `~` is the home directory.
-fn path(text: &str) -> PathBuf {
+pub(super) fn path(text: &str) -> PathBuf {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     match (text.strip_prefix('~'), home) {
         (Some(""), Some(home)) => home,
@@ -91,6 +92,25 @@ fn write(file: &Path, text: &str) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(file)?;
     file.write_all(text.as_bytes())?;
     file.flush()
+}
+
+/// `:config`
+pub fn config(prompt: &mut Prompt<'_>, _: &str) -> Result<Flow, Problem> {
+    let Some(path) = settings::file() else {
+        prompt
+            .complain("there is no place for settings: neither $XDG_CONFIG_HOME nor $HOME is set");
+        return Ok(Flow::On);
+    };
+    match settings::write_default(&path) {
+        Ok(()) => prompt.say(&format!("{} is new, with all defaults", path.display())),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            prompt.say(&path.display().to_string());
+        }
+        Err(error) => {
+            prompt.complain(&format!("cannot write {}: {}", path.display(), reason(&error)));
+        }
+    }
+    Ok(Flow::On)
 }
 
 /// `:cd [FOLDER]`

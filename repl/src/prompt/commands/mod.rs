@@ -1,7 +1,9 @@
 //! The commands of the prompt: one declaration each, from which help and completion come.
 
+mod asking;
 mod files;
 mod language;
+mod outside;
 mod session;
 mod timing;
 
@@ -59,10 +61,28 @@ pub const ALL: &[Command] = &[
         run: session::doc,
     },
     Command {
+        signature: ":apropos WORDS",
+        description: "Search names and descriptions of functions, operators and commands.",
+        example: ":apropos singular value",
+        run: asking::apropos,
+    },
+    Command {
         signature: ":vars",
         description: "List the variables: name, type, what they hold, bytes of tensors.",
         example: ":vars",
         run: session::vars,
+    },
+    Command {
+        signature: ":del NAME…",
+        description: "Take variables out of the session.",
+        example: ":del x y",
+        run: asking::del,
+    },
+    Command {
+        signature: ":mem",
+        description: "Show what tensors of variables, the process and CUDA's allocator hold.",
+        example: ":mem",
+        run: asking::mem,
     },
     Command {
         signature: ":type EXPR",
@@ -81,6 +101,19 @@ pub const ALL: &[Command] = &[
         description: "Evaluate an expression many times: mean, standard deviation and best of 7 runs.",
         example: ":timeit torch.ones([100]).sum()",
         run: timing::timeit,
+    },
+    Command {
+        signature: ":prof EXPR",
+        description: "Evaluate an expression and list what operators of torch took; \
+                      --shapes before it counts shapes apart.",
+        example: ":prof torch.rand([100, 100]).inverse().sum()",
+        run: asking::prof,
+    },
+    Command {
+        signature: ":bt",
+        description: "Show the last error again, with all calls that led to it.",
+        example: ":bt",
+        run: asking::bt,
     },
     Command {
         signature: ":source NAME",
@@ -113,6 +146,18 @@ pub const ALL: &[Command] = &[
         run: files::run,
     },
     Command {
+        signature: ":watch FILE",
+        description: "Run a script in this session, and again whenever it changes, until Ctrl-C.",
+        example: ":watch train.rhai",
+        run: outside::watch,
+    },
+    Command {
+        signature: ":edit [CELL]",
+        description: "Open the last cell, or the one of that number, in $VISUAL or $EDITOR; run what is saved.",
+        example: ":edit 3",
+        run: outside::edit,
+    },
+    Command {
         signature: ":load FILE",
         description: "Put the text of a file at the prompt, to be edited and run.",
         example: ":load train.rhai",
@@ -131,6 +176,12 @@ pub const ALL: &[Command] = &[
         run: session::history,
     },
     Command {
+        signature: ":device [DEVICE]",
+        description: "Show the device of new tensors, or set it.",
+        example: ":device cpu",
+        run: asking::device,
+    },
+    Command {
         signature: ":seed NUMBER",
         description: "Seed torch's random numbers.",
         example: ":seed 0",
@@ -141,6 +192,18 @@ pub const ALL: &[Command] = &[
         description: "Go to another working directory, without a folder to the home directory.",
         example: ":cd ..",
         run: files::cd,
+    },
+    Command {
+        signature: ":sh CODE",
+        description: "Run a shell command; Ctrl-C ends that and not the session.",
+        example: ":sh ls -l",
+        run: outside::sh,
+    },
+    Command {
+        signature: ":config",
+        description: "Show where the settings are; the file is written with all defaults if there is none.",
+        example: ":config",
+        run: files::config,
     },
     Command {
         signature: ":env",
@@ -161,6 +224,18 @@ pub const ALL: &[Command] = &[
         run: |_, _| Ok(Flow::Quit),
     },
 ];
+
+/// Bytes in the largest unit, powers of 1024, that leaves at least one.
+fn size(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < units.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", units[unit]) }
+}
 
 /// Executes what stands behind the colon.
 ///
@@ -209,6 +284,14 @@ Ctrl-C clears the line or stops what runs, Ctrl-D leaves.";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_readable() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(size(3 << 30), "3.0 GiB");
+    }
 
     #[test]
     fn every_example_is_of_its_command() {

@@ -98,7 +98,9 @@ fn edited(text: &str, language: Language) -> Result<Option<String>, String> {
         Ok(_) => std::fs::read_to_string(&file)
             .map(Some)
             .map_err(|error| format!("cannot read {}: {}", file.display(), says(error))),
-        Err(error) => Err(format!("cannot run {editor}: {}; $VISUAL or $EDITOR names one", says(error))),
+        Err(error) => {
+            Err(format!("cannot run {editor}: {}; $VISUAL or $EDITOR names one", says(error)))
+        }
     };
     // Nobody else knows of it.
     let _ = std::fs::remove_file(&file);

@@ -6,7 +6,7 @@ use crate::examine;
 use crate::problem::Problem;
 
 use super::super::{Prompt, mode};
-use super::Flow;
+use super::{Flow, size};
 
 /// `:doc NAME`
 pub fn doc(prompt: &mut Prompt<'_>, name: &str) -> Result<Flow, Problem> {
@@ -49,18 +49,6 @@ pub fn vars(prompt: &mut Prompt<'_>, _: &str) -> Result<Flow, Problem> {
     });
     prompt.say(&lines.collect::<Vec<_>>().join("\n"));
     Ok(Flow::On)
-}
-
-/// Bytes in the largest unit, powers of 1024, that leaves at least one.
-fn size(bytes: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < units.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", units[unit]) }
 }
 
 /// `:type EXPR`
@@ -118,29 +106,6 @@ pub fn env(prompt: &mut Prompt<'_>, _: &str) -> Result<Flow, Problem> {
 
 /// `:reset`
 pub fn reset(prompt: &mut Prompt<'_>, _: &str) -> Result<Flow, Problem> {
-    let done = prompt.remote.ask(
-        |id| Request::Reset { id },
-        |event, id| match event {
-            Event::Done(done) if done.id == id => Some(done),
-            _ => None,
-        },
-    );
-    match done {
-        Some(done) => prompt.show(&done),
-        None => prompt.complain("the engine does not answer"),
-    }
+    prompt.ask_done(|id| Request::Reset { id });
     Ok(Flow::On)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn sizes_are_readable() {
-        assert_eq!(size(0), "0 B");
-        assert_eq!(size(1023), "1023 B");
-        assert_eq!(size(1536), "1.5 KiB");
-        assert_eq!(size(3 << 30), "3.0 GiB");
-    }
 }

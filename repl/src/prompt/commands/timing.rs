@@ -78,7 +78,7 @@ fn summary(times: &[f64], loops: u64) -> String {
 }
 
 /// A duration with three digits in its natural unit.
-fn seconds(value: f64) -> String {
+pub(super) fn seconds(value: f64) -> String {
     let units = [(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")];
     let (scale, unit) =
         units.into_iter().find(|(scale, _)| value >= *scale).unwrap_or((1e-9, "ns"));

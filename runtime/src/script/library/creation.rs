@@ -3,6 +3,7 @@
 use rhai::{Dynamic, Map};
 
 use crate::error::Result;
+use crate::script::default_device;
 use crate::script::dispatch::call_operator;
 use crate::script::function::{Args, Function};
 use crate::script::{convert, tensor_data};
@@ -16,7 +17,7 @@ fn finish(
     requires_grad: Option<usize>,
 ) -> Result<Dynamic> {
     let mut tensor = tensor;
-    if let Some(device) = args.opt_device(device)? {
+    if let Some(device) = args.opt_device(device)?.or_else(default_device) {
         tensor = to_device(tensor, device)?;
     }
     if let Some(i) = requires_grad

@@ -4,8 +4,8 @@ use rhai::Dynamic;
 
 use crate::error::Result;
 use crate::script::convert;
+use crate::script::device::check_device;
 use crate::script::function::{Args, Function};
-use crate::script::operator_call::check_device;
 use crate::torch::{self, Device};
 
 fn available() -> bool {

@@ -62,7 +62,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         example: "let g = torch.Generator();\ng.manual_seed(1);\nprint(torch.rand([2], generator: g));",
         call: |args| {
             let device = args.opt_device(0)?.unwrap_or(Device::CPU);
-            crate::script::operator_call::check_device(device)?;
+            crate::script::device::check_device(device)?;
             Ok(Dynamic::from(Generator::new(device)?))
         },
     },

@@ -3,8 +3,9 @@
 use rhai::Dynamic;
 
 use crate::error::{Error, Result};
+use crate::script::device::{default_device, set_default_device};
 use crate::script::function::{Args, Function};
-use crate::torch::{Dtype, PrintOptions, shim};
+use crate::torch::{Device, Dtype, PrintOptions, shim};
 
 /// More threads than any machine has cores; a process that asks for more may not get them and ends.
 const MOST_THREADS: i32 = 4096;
@@ -29,6 +30,23 @@ pub(super) const FUNCTIONS: &[Function] = &[
             }
             shim::set_default_dtype(dtype)?;
             args.ctx().state().print_options.borrow_mut().default_dtype = dtype;
+            Ok(Dynamic::UNIT)
+        },
+    },
+    Function {
+        schema: "torch.get_default_device() -> Device",
+        doc: "Where new tensors and the parameters of new layers are made.",
+        example: "print(torch.get_default_device());",
+        call: |_| Ok(Dynamic::from(default_device().unwrap_or(Device::CPU))),
+    },
+    Function {
+        schema: "torch.set_default_device(Device? device) -> None",
+        doc: "Sets where new tensors and the parameters of new layers are made, unless `device` says otherwise; () is \
+              the CPU. <https://pytorch.org/docs/stable/generated/torch.set_default_device.html>",
+        example: "torch.set_default_device(\"meta\");\nprint(torch.zeros([2]).device);\n\
+                  torch.set_default_device(\"cpu\");",
+        call: |args| {
+            set_default_device(args.opt_device(0)?.unwrap_or(Device::CPU))?;
             Ok(Dynamic::UNIT)
         },
     },

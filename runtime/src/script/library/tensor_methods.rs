@@ -88,7 +88,7 @@ fn to(args: &mut Args<'_>) -> Result<Dynamic> {
         options.insert(name.into(), value);
     }
     if let Some(device) = options.get("device").and_then(convert::device) {
-        crate::script::operator_call::check_device(device?)?;
+        crate::script::device::check_device(device?)?;
     }
     if options.is_empty() {
         return Ok(Dynamic::from(tensor));
@@ -124,7 +124,7 @@ fn new_tensor(args: &mut Args<'_>) -> Result<Dynamic> {
 }
 
 fn move_to(args: &Args<'_>, device: Device) -> Result<Dynamic> {
-    crate::script::operator_call::check_device(device)?;
+    crate::script::device::check_device(device)?;
     let tensor = args.tensor(0)?;
     Ok(Dynamic::from(to_device(tensor, device)?))
 }
