@@ -70,6 +70,11 @@ fn arrows_between_crates_run_one_way() {
 }
 
 #[test]
+fn sockets_are_the_kernels() {
+    check_silent("repl/src/", &["zmq"], &["repl/src/kernel/"]);
+}
+
+#[test]
 fn the_program_is_built_without_libtorch_python_and_rhai() {
     for folder in ["repl", "repl/protocol"] {
         let names = dependencies(folder);
