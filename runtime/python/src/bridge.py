@@ -291,6 +291,9 @@ def keys(value):
         found = dict.keys(value)
     elif callable(tell := getattr(type(value), "_ipython_key_completions_", None)):
         found = tell(value)
+    elif type(value).__module__.partition(".")[0] in ("pandas", "polars"):
+        # A data frame is indexed by its columns; both read them from what is there.
+        found = getattr(value, "columns", ())
     else:
         kind = held(value, "dtype") if type(value).__module__ != "numpy" else (value.dtype,)
         found = (getattr(kind[0], "names", None) if kind else None) or ()
