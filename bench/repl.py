@@ -36,9 +36,9 @@ class Prompt:
         self.shown = ""
 
     def read(self, timeout):
-        """What the program writes next; empty when nothing comes in time."""
+        """What the program writes next, without escape sequences; None when nothing comes in time."""
         if not select.select([self.terminal], [], [], timeout)[0]:
-            return ""
+            return None
         data = os.read(self.terminal, 65536)
         # Some ask where the cursor is before they go on.
         for _ in range(data.count(b"\x1b[6n")):
@@ -51,12 +51,12 @@ class Prompt:
         while not found(self.shown):
             if time.monotonic() > end:
                 sys.exit(f"nothing came after {self.shown[-300:]!r}")
-            self.shown += self.read(1)
+            self.shown += self.read(1) or ""
         return time.perf_counter()
 
     def press(self, keys):
         """Sends keys once nothing more is written; says when that was."""
-        while self.read(0.15):
+        while self.read(0.15) is not None:
             pass
         self.shown = ""
         now = time.perf_counter()

@@ -9,21 +9,23 @@ use flambeau_tests::terminal::Start;
 const LABEL: &str = "The prompt of flambeau: a model as a tree with its parameters, a table, a picture in the \
                      terminal, and a call with its signature below it";
 
+/// Cells, each of which ends with a result.
+const CELLS: &[&str] = &[
+    "let model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1)); model",
+    "[0.1, 0.01].map(|lr| #{lr: lr, wd: lr / 10.0, epochs: 20})",
+    "plot.image(torch.linspace(-4, 4, 22).sin().outer(torch.linspace(-6, 6, 64).cos()), scale: 1)",
+    "model(torch.ones([3, 3]))",
+];
+
 fn main() {
     let home = tempfile::tempdir().expect("a folder");
-    let start = Start::new(&[], home.path()).with("COLORTERM", "truecolor").tall(46).wide(104);
-    let start = start.with("TMPDIR", "/tmp").with("FLAMBEAU_GRAPHICS", "blocks");
-    let mut terminal = start.start();
+    let start = Start::new(&[], home.path()).with("COLORTERM", "truecolor").tall(50).wide(104);
+    let mut terminal = start.with("TMPDIR", "/tmp").with("FLAMBEAU_GRAPHICS", "blocks").start();
     terminal.see_prompt(1);
-    terminal.enter("let model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))", 2);
-    terminal.enter("model", 3);
-    terminal.enter("[0.1, 0.01].map(|lr| #{lr: lr, loss: math.round(lr * 7.0 + 0.2, 3)})", 4);
-    terminal.enter(
-        "plot.image(torch.linspace(-4, 4, 72).sin().outer(torch.linspace(-6, 6, 120).cos()))",
-        5,
-    );
-    terminal.enter("model(torch.ones([3, 3]))", 6);
+    for (i, cell) in CELLS.iter().enumerate() {
+        terminal.enter(cell, i + 2);
+    }
     terminal.press("F.cross_entropy(model(torch.ones([3, 2])), ");
-    terminal.see("target: ");
-    println!("{}", terminal.svg(LABEL));
+    terminal.see("torch.ones([3, 2])), \ncross_entropy(");
+    println!("{}", terminal.svg(LABEL).trim_end());
 }

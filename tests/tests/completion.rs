@@ -95,7 +95,7 @@ fn the_call_around_the_cursor_has_a_signature() {
     assert_eq!(active, "out_features: int");
     assert!(!help.is_empty());
     let (text, active, _) = call("let x = torch.ones([2]);", "x.sum(dim: [0|").expect("a call");
-    assert!(text.starts_with("sum(dim: "), "{text}");
+    assert!(text.starts_with("sum(dim: int[1]?, keepdim: bool = False"), "{text}");
     assert!(active.starts_with("dim: "), "{active}");
     let (_, active, _) = call("", "torch.zeros([2], dtype: |").expect("a call");
     assert!(active.starts_with("dtype: "), "{active}");

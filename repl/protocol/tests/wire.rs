@@ -2,6 +2,7 @@
 
 use flambeau_protocol::{
     Configure, Done, ErrorReport, Event, Language, Limits, Permissions, Progress, Request,
+    Signature,
 };
 
 /// Asserts that `value` is written as `json` and read back from it.
@@ -112,9 +113,18 @@ fn events_carry_their_data_beside_their_name() {
             r#""postfix":"","seconds":0.0,"finished":false}}"#,
         ),
     );
+    let bundle = vec![("text/plain".to_owned(), "2".to_owned())];
     check(
-        &Event::Done(Done { id: 7, result: Some("2".into()), error: None, seconds: 0.5 }),
-        r#"{"event":"done","data":{"id":7,"result":"2","error":null,"seconds":0.5}}"#,
+        &Event::Done(Done { id: 7, result: Some(bundle), error: None, seconds: 0.5 }),
+        r#"{"event":"done","data":{"id":7,"result":[["text/plain","2"]],"error":null,"seconds":0.5}}"#,
+    );
+    let call = Signature { text: "f(a)".into(), active: Some((2, 3)), help: None };
+    check(
+        &Event::Signature { id: 7, call: Some(call) },
+        concat!(
+            r#"{"event":"signature","data":{"id":7,"call":{"text":"f(a)","active":[2,3],"#,
+            r#""help":null}}}"#,
+        ),
     );
 }
 

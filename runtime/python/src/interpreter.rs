@@ -177,13 +177,15 @@ fn name_program(executable: &std::path::Path) -> std::result::Result<(), String>
     Ok(())
 }
 
-/// Runs `bridge.py`.
+/// Runs `bridge.py` and `shown.py`, in one module.
 fn bridge(py: Python<'_>) -> PyResult<Bridge> {
     let module = PyModule::new(py, "_flambeau")?;
     module.add_class::<Handle>()?;
     let run = py.import("builtins")?.getattr("exec")?;
     let compile = py.import("builtins")?.getattr("compile")?;
-    run.call1((compile.call1((include_str!("bridge.py"), "<flambeau>", "exec"))?, module.dict()))?;
+    for code in [include_str!("bridge.py"), include_str!("shown.py")] {
+        run.call1((compile.call1((code, "<flambeau>", "exec"))?, module.dict()))?;
+    }
     flambeau_runtime::torch::on_python_error(Exceptions {
         to_error: errors::from_parts,
         from_error: errors::to_parts,

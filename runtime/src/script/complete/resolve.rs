@@ -147,7 +147,11 @@ pub(super) fn schemas(target: &Target) -> Vec<Schema> {
         Target::Function(function) => vec![Schema::clone(function.schema())],
         Target::Operator(operator) => {
             let overloads = operator.overloads.iter().filter(|overload| !overload.is_out);
-            overloads.map(|overload| overload.schema.clone()).collect()
+            let mut schemas: Vec<Schema> =
+                overloads.map(|overload| overload.schema.clone()).collect();
+            // Those that take names of dimensions are seldom meant.
+            schemas.sort_by_key(|schema| schema.overload.contains("Dimname"));
+            schemas
         }
     }
 }
