@@ -91,6 +91,7 @@ fn a_profile_lists_operators() {
     terminal.enter("let x = torch.ones([8, 4]);", 2);
     terminal.enter(":prof --shapes x.sum(dim: 1) + x.sum()", 2);
     terminal.see("operator");
+    assert!(!terminal.screen().contains("ERROR"), "{}", terminal.screen());
     terminal.wait("the operators", |screen| {
         let row = |name: &str, calls: &str, shapes: &str| {
             screen.lines().any(|line| {

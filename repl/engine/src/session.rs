@@ -177,7 +177,7 @@ fn run_cell(
 ) -> Result<Option<(Dynamic, String)>, Box<Report>> {
     match language {
         Language::Rhai => {
-            let value = session.evaluate(name, code)?;
+            let value = session.evaluate_cell(name, code)?;
             let text = (!value.is_unit()).then(|| session.display(&value));
             Ok(text.map(|text| (value, text)))
         }
