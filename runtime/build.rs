@@ -17,6 +17,7 @@ fn main() {
         .flag("-D_GLIBCXX_USE_CXX11_ABI=1")
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
+        .include(include.join("kineto"))
         .files(SOURCES.map(|file| format!("src/torch/{file}")))
         .compile("flambeau_shim");
     for file in SOURCES.iter().chain(&["shim.h", "guard.h"]) {

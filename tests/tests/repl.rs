@@ -29,6 +29,16 @@ fn shows_the_value_of_a_cell_and_keeps_its_variables() {
 }
 
 #[test]
+fn a_semicolon_hides_the_value() {
+    let home = home();
+    let mut terminal = start(&home);
+    terminal.enter("40 + 2; // hidden", 2);
+    assert!(!terminal.screen().contains("\n42\n"), "{}", terminal.screen());
+    terminal.enter("40 + 3", 3);
+    terminal.see("\n43\n");
+}
+
+#[test]
 fn what_is_typed_before_the_engine_is_there_is_evaluated() {
     let home = home();
     let mut terminal = Start::new(&[], home.path()).start();

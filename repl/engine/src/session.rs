@@ -187,7 +187,7 @@ fn run_cell(
 ) -> Result<Option<(Dynamic, Bundle)>, Box<Report>> {
     match language {
         Language::Rhai => {
-            let value = session.evaluate(name, code)?;
+            let value = session.evaluate_cell(name, code)?;
             let bundle = (!value.is_unit()).then(|| session.represent(&value));
             Ok(bundle.map(|bundle| (value, bundle)))
         }

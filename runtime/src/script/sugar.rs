@@ -26,6 +26,7 @@ use rhai::{Engine, Position, Token};
 
 pub(crate) use definition::definitions;
 use pass::Pass;
+pub(crate) use tokens::ends_silently;
 use tokens::{name_of, tokens};
 
 /// The method that a call of a value becomes.

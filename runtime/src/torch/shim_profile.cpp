@@ -4,6 +4,7 @@
 #include "shim.h"
 
 #include <ATen/Context.h>
+#include <libkineto.h>
 #include <torch/csrc/autograd/profiler_kineto.h>
 
 #include <algorithm>
@@ -102,7 +103,9 @@ int32_t fb_profile_start(bool shapes) {
     // Without it the profiler's library reports each start, and each device that it does not find, on standard error;
     // it reads this when it is first asked.
     static bool quiet = setenv("KINETO_LOG_LEVEL", "99", 0) == 0;
-    (void)quiet;
+    // Its client was registered by the thread that has opened libtorch; a complaint about that is not for the user.
+    static bool ours = (libkineto::api().registerClient(libkineto::api().client()), true);
+    (void)quiet, (void)ours;
     impl::ProfilerConfig config(impl::ProfilerState::KINETO, shapes);
     profiler::prepareProfiler(config, activities());
     profiler::enableProfiler(config, activities());

@@ -43,8 +43,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         schema: "torch.set_default_device(Device? device) -> None",
         doc: "Sets where new tensors and the parameters of new layers are made, unless `device` says otherwise; () is \
               the CPU. <https://pytorch.org/docs/stable/generated/torch.set_default_device.html>",
-        example: "torch.set_default_device(\"meta\");\nprint(torch.zeros([2]).device);\n\
-                  torch.set_default_device(\"cpu\");",
+        example: "torch.set_default_device(\"cpu\");\nprint(torch.zeros([2]).device);",
         call: |args| {
             set_default_device(args.opt_device(0)?.unwrap_or(Device::CPU))?;
             Ok(Dynamic::UNIT)

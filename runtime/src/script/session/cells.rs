@@ -6,7 +6,8 @@ use rhai::{Array, Dynamic, FnPtr};
 use super::Session;
 use crate::script::complete::{self, Completion, Names, Signature};
 use crate::script::dispatch::type_of;
-use crate::script::sugar::{LAST, LAST_BUT_ONE};
+use crate::script::report::Report;
+use crate::script::sugar::{LAST, LAST_BUT_ONE, ends_silently};
 use crate::script::{convert, doc};
 use crate::torch::{Tensor, numel};
 
@@ -50,6 +51,20 @@ impl Session {
             // These names are words.
             let _ = self.set(name, value);
         }
+    }
+
+    /// Evaluates a cell of a prompt or a notebook; its value is `()` where it ends with a `;`.
+    ///
+    /// # Errors
+    /// As [`Session::evaluate`].
+    pub fn evaluate_cell(
+        &mut self,
+        source: &str,
+        code: &str,
+    ) -> std::result::Result<Dynamic, Box<Report>> {
+        let value = self.evaluate(source, code)?;
+        let silent = !value.is_unit() && ends_silently(&self.home.engine(), code);
+        Ok(if silent { Dynamic::UNIT } else { value })
     }
 
     /// Keeps the text of cell `number` as `In[number]`.

@@ -47,6 +47,11 @@ pub(super) fn tokens(engine: &Engine, source: &str) -> Vec<Item> {
     items
 }
 
+/// Whether the last word of a script is a `;`, behind which a value is not meant to be seen.
+pub(crate) fn ends_silently(engine: &Engine, source: &str) -> bool {
+    tokens(engine, source).last().is_some_and(|item| item.token == Token::SemiColon)
+}
+
 pub(super) fn name_of(token: &Token) -> Option<&str> {
     match token {
         Token::Identifier(name) => Some(name),
