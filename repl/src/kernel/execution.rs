@@ -115,7 +115,7 @@ impl Kernel {
     /// Has the engine evaluate what comes next of the cell; with nothing left the cell has ended.
     fn next_part(&mut self) {
         let Some(Current::Execution(execution)) = &mut self.current else { return };
-        let keep = execution.stored.then(|| execution.number as u64);
+        let keep = execution.stored.then_some(execution.number as u64);
         let (code, language, source_name, keep) = match execution.parts.pop_front() {
             Some(part) => {
                 let name = name_of_part(&execution.name, execution.begun);

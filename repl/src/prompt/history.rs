@@ -78,6 +78,11 @@ fn prepared(config: &Config, path: &Path) -> std::result::Result<SQLiteHistory, 
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
     }
+    // A cell's line waits for no disk; only the last ones are lost where the machine loses power. Where that cannot be
+    // had, as for a file that is only read, the line waits.
+    if let Ok(connection) = rusqlite::Connection::open(path) {
+        let _ = connection.pragma_update(None, "journal_mode", "WAL");
+    }
     // Another session may have made the tables in between: then they are there the second time.
     SQLiteHistory::open(config, path)
         .or_else(|_| SQLiteHistory::open(config, path))
