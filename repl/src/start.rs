@@ -1,5 +1,9 @@
 //! From arguments to a running engine: environment, torch, engine library, session.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
 use flambeau_protocol::{Configure, Event};
 
 use crate::engine::{self, Engine};
@@ -33,4 +37,29 @@ pub fn start(
         ..configure
     };
     Engine::start(&library, configure, on_event)
+}
+
+/// [`start`] on a thread of its own, in the environment that `explicit` names or that of the script's folder. `then`
+/// is given the engine, or why there is none.
+///
+/// # Errors
+/// What the system says when it has no thread to give.
+pub fn start_behind(
+    explicit: Option<PathBuf>,
+    configure: Configure,
+    on_event: impl Fn(Event) + Send + Sync + 'static,
+    then: impl FnOnce(Result<Arc<Engine>, Problem>) + Send + 'static,
+) -> std::io::Result<()> {
+    let begin = move || {
+        let folder = configure.script_dir.clone().or_else(|| std::env::current_dir().ok());
+        let places =
+            Places { explicit: explicit.as_deref(), script_dir: folder.as_deref(), sandbox: false };
+        then(start(places, configure, on_event).map(Arc::new));
+        // mimalloc, in the engine library, takes the thread that opened it for the main one: were it to end while
+        // another begins, that one would crash.
+        loop {
+            thread::park();
+        }
+    };
+    thread::Builder::new().name("flambeau start".to_owned()).spawn(begin).map(drop)
 }

@@ -1,8 +1,11 @@
 //! Requests that are answered at once, whatever the engine is busy with.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::sockets::Channel;
 use super::wire::{Message, VERSION};
@@ -10,6 +13,9 @@ use super::{Current, Kernel, Started};
 use crate::cells::{self, spans};
 use crate::prompt::{indentation, is_open, is_wrong};
 use flambeau_protocol::Language;
+
+/// How long a message may be under way.
+const UNDER_WAY: Duration = Duration::from_millis(200);
 
 /// What clients learn of the kernel.
 fn info() -> Value {
@@ -61,6 +67,7 @@ impl Kernel {
     /// Takes a request of the shell channel: what needs the engine waits for it.
     pub(super) fn shell(&mut self, request: Message) {
         match request.kind() {
+            "execute_request" if self.comes_late(&request) => self.answer_aborted(&request),
             "execute_request" | "complete_request" | "inspect_request" => {
                 self.queue.push_back(request);
             }
@@ -119,15 +126,29 @@ impl Kernel {
         self.queue = kept;
         let aborted: VecDeque<Message> = aborted;
         for request in aborted {
-            let content = json!({
-                "status": "aborted",
-                "ename": "aborted",
-                "evalue": "",
-                "traceback": [],
-                "execution_count": self.inputs.count(),
-            });
-            self.answer_at_once(Channel::Shell, &request, content);
+            self.answer_aborted(&request);
         }
+        self.failed = Some((Instant::now(), OffsetDateTime::now_utc()));
+    }
+
+    fn answer_aborted(&mut self, request: &Message) {
+        let content = json!({
+            "status": "aborted",
+            "ename": "aborted",
+            "evalue": "",
+            "traceback": [],
+            "execution_count": self.inputs.count(),
+        });
+        self.answer_at_once(Channel::Shell, request, content);
+    }
+
+    /// Whether a cell was sent before another failed, and was under way when that happened. Clocks of other machines
+    /// may be wrong, but nobody answers an error by hand as soon as this.
+    fn comes_late(&self, request: &Message) -> bool {
+        let Some((failed, at)) = self.failed else { return false };
+        let sent = request.header["date"].as_str();
+        let sent = sent.and_then(|date| OffsetDateTime::parse(date, &Rfc3339).ok());
+        failed.elapsed() < UNDER_WAY && sent.is_some_and(|sent| sent < at)
     }
 }
 

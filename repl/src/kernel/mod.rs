@@ -27,13 +27,14 @@ use flambeau_protocol::{Configure, Event};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use time::OffsetDateTime;
 
 use crate::cli::Shared;
 use crate::engine::Engine;
 use crate::environment::Places;
 use crate::extension;
 use crate::problem::{Problem, exit};
-use crate::start::start;
+use crate::start::start_behind;
 
 use capture::Capture;
 use connection::Connection;
@@ -66,28 +67,18 @@ pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
     let (outbox, bell) = Outbox::new().map_err(broken)?;
     let capture = Capture::start(outbox.clone()).map_err(broken)?;
     watch(outbox.clone()).map_err(broken)?;
-    let explicit = shared.env.clone();
-    let (start_outbox, events) = (outbox.clone(), outbox.clone());
-    thread::Builder::new()
-        .name("flambeau start".to_owned())
-        .spawn(move || {
-            let places = Places {
-                explicit: explicit.as_deref(),
-                script_dir: folder.as_deref(),
-                sandbox: false,
-            };
-            let engine = start(places, Configure::default(), move |event| {
-                // What was written before it comes before it.
-                capture.drain();
-                match event {
-                    Event::Stdout(text) => events.write(outbox::Stream::Stdout, &text),
-                    Event::Stderr(text) => events.write(outbox::Stream::Stderr, &text),
-                    event => events.push(Item::Event(event)),
-                }
-            });
-            start_outbox.push(Item::Started(engine.map(Arc::new)));
-        })
-        .map_err(broken)?;
+    let (started, events) = (outbox.clone(), outbox.clone());
+    let on_event = move |event| {
+        // What was written before it comes before it.
+        capture.drain();
+        match event {
+            Event::Stdout(text) => events.write(outbox::Stream::Stdout, &text),
+            Event::Stderr(text) => events.write(outbox::Stream::Stderr, &text),
+            event => events.push(Item::Event(event)),
+        }
+    };
+    let then = move |engine| started.push(Item::Started(engine));
+    start_behind(shared.env.clone(), Configure::default(), on_event, then).map_err(broken)?;
     let mut kernel = Kernel::new(sockets, Session::new(&connection.key), outbox, bell);
     kernel.serve();
     Ok(exit::OK)
@@ -137,6 +128,8 @@ struct Kernel {
     asked: u64,
     /// When text was last said.
     said: Instant,
+    /// When a cell failed last: what was sent before is not begun either, though it comes later.
+    failed: Option<(Instant, OffsetDateTime)>,
     /// Whether the cell under way was interrupted: then those behind it are not begun.
     aborts: bool,
     ended: bool,
@@ -157,6 +150,7 @@ impl Kernel {
             bars: Bars::default(),
             asked: 0,
             said: Instant::now(),
+            failed: None,
             aborts: false,
             ended: false,
         }

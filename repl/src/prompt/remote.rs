@@ -1,10 +1,10 @@
 //! The session behind the prompt: starts while the user types, answers one request at a time.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use std::{cell::Cell, thread};
 
 use flambeau_protocol::{
     Completion, Configure, Done, ErrorReport, Event, Language, OperatorTime, Request, Signature,
@@ -12,11 +12,10 @@ use flambeau_protocol::{
 
 use crate::draw::Screen;
 use crate::engine::Engine;
-use crate::environment::Places;
 use crate::picture::size;
 use crate::problem::Problem;
 use crate::signal::Interrupts;
-use crate::start::start;
+use crate::start::start_behind;
 
 /// How often is looked for Ctrl-C while the engine starts.
 const LOOK: Duration = Duration::from_millis(20);
@@ -61,17 +60,10 @@ impl Remote {
     ) -> std::io::Result<Remote> {
         let slot = Arc::new(Slot::default());
         let (answer, answers) = mpsc::channel();
-        thread::Builder::new().name("flambeau start".to_owned()).spawn({
+        let configure = Configure { script_dir, ..Configure::default() };
+        start_behind(explicit, configure, on_event(screen, answer), {
             let (slot, interrupts) = (slot.clone(), interrupts.clone());
-            move || {
-                let folder = script_dir.clone().or_else(|| std::env::current_dir().ok());
-                let places = Places {
-                    explicit: explicit.as_deref(),
-                    script_dir: folder.as_deref(),
-                    sandbox: false,
-                };
-                let configure = Configure { script_dir, ..Configure::default() };
-                let engine = start(places, configure, on_event(screen, answer)).map(Arc::new);
+            move |engine| {
                 if let Ok(engine) = &engine {
                     if !first.is_empty() {
                         engine.send(&Request::Evaluate {
