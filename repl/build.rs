@@ -1,4 +1,4 @@
-//! Has ZeroMQ's C++ runtime linked into the program.
+//! Has ZeroMQ's C++ runtime linked into the program, and tells the linker what `glibc.rs` is about.
 //!
 //! libtorch is opened later and brings its own; with another one of that name loaded before, that of an environment
 //! such as conda's would not be used, and may be the only one that is new enough.
@@ -9,6 +9,12 @@ use std::process::Command;
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=CXX");
+    let target = |part: &str| std::env::var(format!("CARGO_CFG_TARGET_{part}")).unwrap_or_default();
+    if target("ARCH") == "x86_64" && target("ENV") == "gnu" {
+        for function in ["hypot", "hypotf"] {
+            println!("cargo:rustc-link-arg=-Wl,--wrap={function}");
+        }
+    }
     let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
     let Some(archive) = archive(&compiler) else {
         return println!(

@@ -20,6 +20,9 @@ mod engine;
 mod environment;
 mod examine;
 mod extension;
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+#[path = "../engine/src/glibc.rs"]
+mod glibc;
 mod installed;
 mod kernel;
 mod nvidia;

@@ -12,6 +12,7 @@ const UNSAFE: &[&str] = &[
     // The message interface: the engine's C functions, and the program that opens them.
     "repl/engine/src/lib.rs",
     "repl/engine/src/handle.rs",
+    "repl/engine/src/glibc.rs",
     "repl/src/engine.rs",
     // The program as Python calls it.
     "repl/src/extension.rs",

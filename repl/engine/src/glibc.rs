@@ -1,7 +1,10 @@
-//! Keeps the library loadable with glibc 2.34, whatever glibc it was built with.
+//! Keeps what it is linked into loadable with glibc 2.34, whatever glibc that was built with: the engine library, and the
+//! program.
 //!
 //! glibc 2.35 gave `hypot` and `hypotf` new versions, which a library linked there asks for; the older ones
-//! are in every glibc. The build script has the linker send calls of `hypot` to `__wrap_hypot`, and so on.
+//! are in every glibc. What is here only jumps to those. The build script has the linker send calls of `hypot` to `__wrap_hypot`, and so on.
+
+#![allow(unsafe_code)]
 
 use std::arch::global_asm;
 
