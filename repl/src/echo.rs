@@ -2,7 +2,7 @@
 
 use std::io::stdin;
 
-use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 /// While one lives, keys such as Ctrl-C leave no mark on the terminal.
 pub struct Unmarked(Option<Termios>);
@@ -12,8 +12,8 @@ impl Unmarked {
     pub fn keys() -> Unmarked {
         let Ok(before) = tcgetattr(stdin()) else { return Unmarked(None) };
         let mut now = before.clone();
-        now.local_flags.remove(LocalFlags::ECHOCTL);
-        let set = tcsetattr(stdin(), SetArg::TCSADRAIN, &now);
+        now.local_modes.remove(LocalModes::ECHOCTL);
+        let set = tcsetattr(stdin(), OptionalActions::Drain, &now);
         Unmarked(set.ok().map(|()| before))
     }
 }
@@ -22,7 +22,7 @@ impl Drop for Unmarked {
     fn drop(&mut self) {
         if let Some(before) = &self.0 {
             // The terminal may be gone.
-            let _ = tcsetattr(stdin(), SetArg::TCSADRAIN, before);
+            let _ = tcsetattr(stdin(), OptionalActions::Drain, before);
         }
     }
 }
