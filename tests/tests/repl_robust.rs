@@ -201,6 +201,21 @@ fn ctrl_c_stops_a_sleep_of_pythons() {
     interrupted(setup, "py.eval(\"forever()\")");
 }
 
+/// The signal that ends waits is sent again where it comes to nothing, as one does just before a wait begins.
+#[test]
+fn ctrl_c_stops_a_sleep_that_missed_the_signal() {
+    let setup = "py.exec(`
+    import signal, time
+    def forever():
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGURG})
+        print('begun')
+        signal.sigwait({signal.SIGURG})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGURG})
+        time.sleep(1000)
+`)";
+    interrupted(setup, "py.eval(\"forever()\")");
+}
+
 #[test]
 fn ctrl_c_stops_operators_between_two_of_them() {
     let setup = "let a = torch.rand([200, 200]);";

@@ -8,6 +8,7 @@
 use std::ffi::{c_int, c_long};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use flambeau_runtime::script::on_interrupt;
 use pyo3::prelude::*;
@@ -18,8 +19,10 @@ use pyo3::{PyErr, ffi};
 static DEPTH: AtomicUsize = AtomicUsize::new(0);
 /// Whether CPython was told of a Ctrl-C that it has not raised.
 static TOLD: AtomicBool = AtomicBool::new(false);
+/// Whether the handler of our signal is still to tell it; it is sent more than once.
+static UNTOLD: AtomicBool = AtomicBool::new(false);
 static LISTENER: OnceLock<Listener> = OnceLock::new();
-/// What wakes the thread that sets exceptions; null where there is none.
+/// What wakes the thread that sees to it that the interrupt arrives; null before there is one.
 static BELL: AtomicPtr<libc::sem_t> = AtomicPtr::new(std::ptr::null_mut());
 
 /// The thread that is to hear of it.
@@ -71,7 +74,7 @@ pub(crate) fn raised() {
 /// Has this thread, Python's main one, raise KeyboardInterrupt; the program's own handler of Ctrl-C stays.
 pub(crate) fn listen(module: &Bound<'_, PyModule>) -> PyResult<()> {
     extern "C" fn told(_: c_int) {
-        if DEPTH.load(Ordering::SeqCst) > 0 {
+        if DEPTH.load(Ordering::SeqCst) > 0 && UNTOLD.swap(false, Ordering::SeqCst) {
             // SAFETY: made to be called by signal handlers; it only sets flags.
             unsafe { ffi::PyErr_SetInterrupt() };
         }
@@ -87,39 +90,63 @@ pub(crate) fn listen(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let mut wake: libc::sigaction = std::mem::zeroed();
         wake.sa_sigaction = told as extern "C" fn(c_int) as usize;
         libc::sigaction(WAKE, &wake, std::ptr::null_mut());
-        let _ = LISTENER.set(Listener { thread: libc::pthread_self(), ident: None });
     }
-    on_interrupt(tell);
-    Ok(())
+    watch(None, wake_again)
 }
 
 /// As [`listen`], for a thread that is not Python's main one.
 pub(crate) fn listen_elsewhere(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let ident: c_long = module.call_method0("listen_elsewhere")?.extract()?;
+    watch(Some(ident), |listener| {
+        Python::attach(|py| {
+            if DEPTH.load(Ordering::SeqCst) > 0
+                && let Some(ident) = listener.ident
+            {
+                let class = py.get_type::<pyo3::exceptions::PyKeyboardInterrupt>();
+                set_exception(ident, class.as_ptr());
+            }
+        });
+    })
+}
+
+/// Makes this thread the one that hears of Ctrl-C; another answers each by `act`.
+fn watch(ident: Option<c_long>, act: fn(Listener)) -> PyResult<()> {
+    // SAFETY: asks for the calling thread's own number.
+    let listener = Listener { thread: unsafe { libc::pthread_self() }, ident };
     // SAFETY: a semaphore may be all zeros until it is initialised; it is never freed.
     let bell = unsafe {
         let bell = Box::into_raw(Box::new(std::mem::zeroed::<libc::sem_t>()));
         libc::sem_init(bell, 0, 0);
-        let _ = LISTENER.set(Listener { thread: libc::pthread_self(), ident: Some(ident) });
         bell
     };
+    let _ = LISTENER.set(listener);
     BELL.store(bell, Ordering::SeqCst);
     std::thread::Builder::new().name("flambeau python".to_owned()).spawn(move || {
         loop {
             // SAFETY: the semaphore lives for ever.
             let woken = unsafe { libc::sem_wait(BELL.load(Ordering::SeqCst)) } == 0;
             if woken {
-                Python::attach(|py| {
-                    if DEPTH.load(Ordering::SeqCst) > 0 {
-                        let class = py.get_type::<pyo3::exceptions::PyKeyboardInterrupt>();
-                        set_exception(ident, class.as_ptr());
-                    }
-                });
+                act(listener);
             }
         }
     })?;
     on_interrupt(tell);
     Ok(())
+}
+
+/// A signal that comes when CPython has looked for one and has not yet begun to wait does not end that wait, so
+/// it is sent again until the exception has arrived, or has been caught for long enough.
+fn wake_again(listener: Listener) {
+    let mut pause = Duration::from_millis(10);
+    while pause < Duration::from_secs(1) {
+        std::thread::sleep(pause);
+        if DEPTH.load(Ordering::SeqCst) == 0 || !TOLD.load(Ordering::SeqCst) {
+            return;
+        }
+        // SAFETY: the thread is the session's, which Python's code keeps busy.
+        unsafe { libc::pthread_kill(listener.thread, WAKE) };
+        pause *= 2;
+    }
 }
 
 /// Sets the exception that a thread raises next, or takes it back. The GIL is held.
@@ -134,12 +161,16 @@ fn tell() {
         return;
     }
     TOLD.store(true, Ordering::SeqCst);
+    UNTOLD.store(true, Ordering::SeqCst);
+    if let Some(listener) = LISTENER.get()
+        && listener.ident.is_none()
+    {
+        // SAFETY: the thread is the session's, which Python's code keeps busy.
+        unsafe { libc::pthread_kill(listener.thread, WAKE) };
+    }
     let bell = BELL.load(Ordering::SeqCst);
     if !bell.is_null() {
         // SAFETY: the semaphore lives for ever.
         unsafe { libc::sem_post(bell) };
-    } else if let Some(listener) = LISTENER.get() {
-        // SAFETY: the thread is the session's, which Python's code keeps busy.
-        unsafe { libc::pthread_kill(listener.thread, WAKE) };
     }
 }
