@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use flambeau_protocol::{Bundle, Done, ErrorReport, Event, Language, Request};
+use flambeau_protocol::{Done, ErrorReport, Event, Language, Request, plain_text};
 use serde_json::{Map, Value, json};
 
 use super::publish::bundle;
@@ -176,7 +176,7 @@ impl Kernel {
         let (number, last) = (execution.number, execution.parts.is_empty());
         if let Some(result) = done.result.filter(|_| last && !execution.silent) {
             if execution.stored {
-                self.inputs.result(number, text_of(&result));
+                self.inputs.result(number, plain_text(&result));
             }
             let data = bundle(result);
             let content = json!({"execution_count": number, "data": data, "metadata": {}});
@@ -221,12 +221,6 @@ impl Kernel {
             self.abort();
         }
     }
-}
-
-/// The representation that there always is.
-fn text_of(bundle: &Bundle) -> &str {
-    let plain = bundle.iter().find(|(mime, _)| mime == "text/plain");
-    plain.map_or("", |(_, text)| text)
 }
 
 /// What an expression came to.

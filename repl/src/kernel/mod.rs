@@ -56,10 +56,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// # Errors
 /// What is wrong with the connection file, or with what it names.
 pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
-    let folder = std::env::current_dir().ok();
-    let places =
-        Places { explicit: shared.env.as_deref(), script_dir: folder.as_deref(), sandbox: false };
-    extension::move_in_if_needed(places)?;
+    let places = Places::around(shared.env.as_deref(), None);
+    extension::move_in_if_needed(&places)?;
     let connection = Connection::read(file)?;
     let wrong = |cause| Problem::Connection { path: file.to_owned(), cause };
     let sockets = Sockets::bind(&connection).map_err(wrong)?;
