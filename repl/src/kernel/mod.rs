@@ -8,7 +8,7 @@ mod connection;
 mod control;
 mod cursor;
 mod execution;
-mod input;
+mod history;
 mod outbox;
 mod publish;
 mod questions;
@@ -33,13 +33,14 @@ use crate::cli::Shared;
 use crate::engine::Engine;
 use crate::environment::Places;
 use crate::extension;
+use crate::history::Cells;
 use crate::problem::{Problem, exit};
+use crate::settings;
 use crate::start::start_behind;
 
 use capture::Capture;
 use connection::Connection;
 use execution::Execution;
-use input::Inputs;
 use outbox::{Item, Outbox, heard};
 use publish::Bars;
 use sockets::{Channel, Sockets};
@@ -77,7 +78,13 @@ pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
     };
     let then = move |engine| started.push(Item::Started(engine));
     start_behind(shared.env.clone(), Configure::default(), on_event, then).map_err(broken)?;
-    let mut kernel = Kernel::new(sockets, Session::new(&connection.key), outbox, bell);
+    let (settings, _) = settings::read();
+    let (cells, trouble) = Cells::open(settings.editor.history)
+        .map_err(|cause| Problem::EngineFailed(format!("no place for the history: {cause}")))?;
+    if let Some(trouble) = trouble {
+        outbox.write(outbox::Stream::Stderr, &format!("{trouble}\n"));
+    }
+    let mut kernel = Kernel::new(sockets, Session::new(&connection.key), outbox, bell, cells);
     kernel.serve();
     Ok(exit::OK)
 }
@@ -120,7 +127,9 @@ struct Kernel {
     current: Option<Current>,
     /// The header of the request that output belongs to.
     parent: Value,
-    inputs: Inputs,
+    cells: Cells,
+    /// Whether it was said that the history cannot be written.
+    complained: bool,
     bars: Bars,
     /// The number of the last request to the engine.
     asked: u64,
@@ -134,7 +143,13 @@ struct Kernel {
 }
 
 impl Kernel {
-    fn new(sockets: Sockets, session: Session, outbox: Arc<Outbox>, bell: UnixStream) -> Kernel {
+    fn new(
+        sockets: Sockets,
+        session: Session,
+        outbox: Arc<Outbox>,
+        bell: UnixStream,
+        cells: Cells,
+    ) -> Kernel {
         Kernel {
             sockets,
             session,
@@ -144,7 +159,8 @@ impl Kernel {
             queue: VecDeque::new(),
             current: None,
             parent: json!({}),
-            inputs: Inputs::default(),
+            cells,
+            complained: false,
             bars: Bars::default(),
             asked: 0,
             said: Instant::now(),

@@ -6,7 +6,6 @@ mod commands;
 mod completion;
 mod continuation;
 mod editor;
-mod history;
 mod mode;
 mod remote;
 mod scan;
