@@ -1,18 +1,11 @@
 //! Python at the prompt: the same variables, its continuation, completion, help and errors.
 
-use flambeau_tests::terminal::{Start, Terminal};
+use flambeau_tests::terminal::{self, CTRL_C, Start, Terminal, home};
 use tempfile::TempDir;
-
-const CTRL_C: &str = "\x03";
-
-fn home() -> TempDir {
-    tempfile::tempdir().expect("a folder")
-}
 
 /// At a prompt for Python; the next cell is the first.
 fn start(home: &TempDir) -> Terminal {
-    let mut terminal = Start::new(&[], home.path()).start();
-    terminal.see_prompt(1);
+    let mut terminal = terminal::start(home);
     terminal.press(":python\r");
     terminal.see_python_prompt(1);
     terminal
