@@ -31,7 +31,7 @@ use time::OffsetDateTime;
 
 use crate::cli::Shared;
 use crate::engine::Engine;
-use crate::environment::Places;
+use crate::environment::{Places, own};
 use crate::extension;
 use crate::problem::{Problem, exit};
 use crate::start::start_behind;
@@ -51,14 +51,15 @@ const TOGETHER: Duration = Duration::from_millis(10);
 /// How often is looked whether the parent is still there.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Serves the clients of a connection file until one of them, or a signal, ends it.
+/// Serves the clients of a connection file until one of them, or a signal, ends it. A kernel that was installed into an
+/// environment is that environment's, wherever the notebook lies.
 ///
 /// # Errors
 /// What is wrong with the connection file, or with what it names.
 pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
     let folder = std::env::current_dir().ok();
-    let places =
-        Places { explicit: shared.env.as_deref(), script_dir: folder.as_deref(), sandbox: false };
+    let env = shared.env.clone().or_else(own);
+    let places = Places { explicit: env.as_deref(), script_dir: folder.as_deref(), sandbox: false };
     extension::move_in_if_needed(places)?;
     let connection = Connection::read(file)?;
     let wrong = |cause| Problem::Connection { path: file.to_owned(), cause };
@@ -78,7 +79,7 @@ pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
         }
     };
     let then = move |engine| started.push(Item::Started(engine));
-    start_behind(shared.env.clone(), Configure::default(), on_event, then).map_err(broken)?;
+    start_behind(env, Configure::default(), on_event, then).map_err(broken)?;
     let mut kernel = Kernel::new(sockets, Session::new(&connection.key), outbox, bell);
     kernel.serve();
     Ok(exit::OK)
