@@ -153,13 +153,22 @@ fn beside(folder: &Path, place: &'static str, attempts: &mut Vec<Attempt>) -> Op
 
 /// The environment that `folder` is in, as pip installs the program.
 fn around(folder: &Path, attempts: &mut Vec<Attempt>) -> Option<Python> {
-    let Some(prefix) = folder.ancestors().find(|above| above.join("pyvenv.cfg").is_file()) else {
+    let Some(prefix) = prefix_around(folder) else {
         skip(AROUND_PROGRAM, "no environment", attempts);
         return None;
     };
     Python::at(prefix)
         .map_err(|cause| skip(AROUND_PROGRAM, format!("{} {cause}", prefix.display()), attempts))
         .ok()
+}
+
+fn prefix_around(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|above| above.join("pyvenv.cfg").is_file())
+}
+
+/// The environment that the program is installed in.
+pub fn own() -> Option<PathBuf> {
+    prefix_around(&program_dir()?).map(Path::to_owned)
 }
 
 /// The folder of the running program, links resolved.

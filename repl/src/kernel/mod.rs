@@ -31,7 +31,7 @@ use time::OffsetDateTime;
 
 use crate::cli::Shared;
 use crate::engine::Engine;
-use crate::environment::Places;
+use crate::environment::{Places, own};
 use crate::extension;
 use crate::history::Cells;
 use crate::problem::{Problem, exit};
@@ -52,12 +52,14 @@ const TOGETHER: Duration = Duration::from_millis(10);
 /// How often is looked whether the parent is still there.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Serves the clients of a connection file until one of them, or a signal, ends it.
+/// Serves the clients of a connection file until one of them, or a signal, ends it. A kernel that was installed into an
+/// environment is that environment's, wherever the notebook lies.
 ///
 /// # Errors
 /// What is wrong with the connection file, or with what it names.
 pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
-    let places = Places::around(shared.env.as_deref(), None);
+    let env = shared.env.clone().or_else(own);
+    let places = Places::around(env.as_deref(), None);
     extension::move_in_if_needed(&places)?;
     let connection = Connection::read(file)?;
     let wrong = |cause| Problem::Connection { path: file.to_owned(), cause };
@@ -77,7 +79,7 @@ pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
         }
     };
     let then = move |engine| started.push(Item::Started(engine));
-    start_behind(shared.env.clone(), Configure::default(), on_event, then).map_err(broken)?;
+    start_behind(env, Configure::default(), on_event, then).map_err(broken)?;
     let (settings, _) = settings::read();
     let (cells, trouble) = Cells::open(settings.editor.history)
         .map_err(|cause| Problem::EngineFailed(format!("no place for the history: {cause}")))?;

@@ -10,6 +10,7 @@ mod mode;
 mod remote;
 mod scan;
 mod scan_python;
+mod scan_script;
 
 use std::path::Path;
 use std::rc::Rc;

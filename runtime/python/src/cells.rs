@@ -274,7 +274,9 @@ impl Cells {
     fn helper<'py>(&mut self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         if self.module.is_none() {
             let module = PyModule::new(py, "_flambeau_cells")?;
-            module.add("wait", interpreter::helper(py, "wait")?)?;
+            for shared in ["wait", "keys", "parameters"] {
+                module.add(shared, interpreter::helper(py, shared)?)?;
+            }
             let builtins = py.import("builtins")?;
             let code = builtins.getattr("compile")?.call1((
                 include_str!("cells.py"),

@@ -177,13 +177,15 @@ fn name_program(executable: &std::path::Path) -> std::result::Result<(), String>
     Ok(())
 }
 
-/// Runs `bridge.py` and `shown.py`, in one module.
+/// Runs `bridge.py`, `shown.py` and `assistance.py`, in one module.
 fn bridge(py: Python<'_>) -> PyResult<Bridge> {
     let module = PyModule::new(py, "_flambeau")?;
     module.add_class::<Handle>()?;
     let run = py.import("builtins")?.getattr("exec")?;
     let compile = py.import("builtins")?.getattr("compile")?;
-    for code in [include_str!("bridge.py"), include_str!("shown.py")] {
+    let parts =
+        [include_str!("bridge.py"), include_str!("shown.py"), include_str!("assistance.py")];
+    for code in parts {
         run.call1((compile.call1((code, "<flambeau>", "exec"))?, module.dict()))?;
     }
     flambeau_runtime::torch::on_python_error(Exceptions {
