@@ -23,6 +23,7 @@ mod extension;
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 #[path = "../engine/src/glibc.rs"]
 mod glibc;
+mod history;
 mod installed;
 mod kernel;
 mod nvidia;

@@ -87,6 +87,7 @@ fn clients_of_jupyter_find_start_and_use_the_kernel() {
         .env("HOME", folder.path())
         .env("JUPYTER_PATH", folder.path().join("share/jupyter"))
         .env("JUPYTER_RUNTIME_DIR", folder.path().join("runtime"))
+        .env("XDG_STATE_HOME", folder.path().join("state"))
         .env("PYTHONDONTWRITEBYTECODE", "1");
     let outcome = outcome(&mut python);
     assert_eq!(outcome.code, Some(0), "{}\n{}", outcome.stdout, outcome.stderr);

@@ -12,7 +12,7 @@ mod request;
 
 pub use event::{
     Bundle, Completion, CudaMemory, DeviceMemory, Done, ErrorReport, Event, OperatorTime, Progress,
-    Signature, Variable,
+    Signature, Variable, plain_text,
 };
 pub use request::{Configure, Language, Limits, Permissions, Request};
 

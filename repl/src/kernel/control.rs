@@ -81,7 +81,7 @@ impl Kernel {
         let content = match request.kind() {
             "kernel_info_request" => info(),
             "is_complete_request" => is_complete(&request.content),
-            "history_request" => self.inputs.history(&request.content),
+            "history_request" => self.history(&request.content),
             "comm_info_request" => json!({"status": "ok", "comms": {}}),
             "shutdown_request" => {
                 self.ended = true;
@@ -112,25 +112,31 @@ impl Kernel {
                 engine.interrupt();
                 self.aborts = true;
             }
-            _ => self.abort(),
+            _ => {
+                let cells = self.take_cells();
+                self.abort(&cells);
+            }
         }
     }
 
-    /// Answers every cell that waits: it is not executed.
-    pub(super) fn abort(&mut self) {
-        // What was sent before this moment may still lie in the socket.
+    /// Takes every cell that waits out of the queue. Those that were sent before this moment and come later are not
+    /// begun either.
+    pub(super) fn take_cells(&mut self) -> VecDeque<Message> {
+        // Some may still lie in the socket.
         while let Some(request) = self.receive(Channel::Shell) {
             self.shell(request);
         }
-        let (aborted, kept) = std::mem::take(&mut self.queue)
+        self.failed = Some((Instant::now(), OffsetDateTime::now_utc()));
+        let (cells, kept) = std::mem::take(&mut self.queue)
             .into_iter()
             .partition(|request| request.kind() == "execute_request");
         self.queue = kept;
-        let aborted: VecDeque<Message> = aborted;
-        for request in aborted {
-            self.answer_aborted(&request);
-        }
-        self.failed = Some((Instant::now(), OffsetDateTime::now_utc()));
+        cells
+    }
+
+    /// Answers cells that are not executed.
+    pub(super) fn abort(&mut self, cells: &VecDeque<Message>) {
+        cells.iter().for_each(|request| self.answer_aborted(request));
     }
 
     fn answer_aborted(&mut self, request: &Message) {
@@ -139,7 +145,7 @@ impl Kernel {
             "ename": "aborted",
             "evalue": "",
             "traceback": [],
-            "execution_count": self.inputs.count(),
+            "execution_count": self.cells.count(),
         });
         self.answer_at_once(Channel::Shell, request, content);
     }

@@ -8,7 +8,7 @@ mod connection;
 mod control;
 mod cursor;
 mod execution;
-mod input;
+mod history;
 mod outbox;
 mod publish;
 mod questions;
@@ -33,13 +33,14 @@ use crate::cli::Shared;
 use crate::engine::Engine;
 use crate::environment::{Places, own};
 use crate::extension;
+use crate::history::Cells;
 use crate::problem::{Problem, exit};
+use crate::settings;
 use crate::start::start_behind;
 
 use capture::Capture;
 use connection::Connection;
 use execution::Execution;
-use input::Inputs;
 use outbox::{Item, Outbox, heard};
 use publish::Bars;
 use sockets::{Channel, Sockets};
@@ -57,10 +58,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// # Errors
 /// What is wrong with the connection file, or with what it names.
 pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
-    let folder = std::env::current_dir().ok();
     let env = shared.env.clone().or_else(own);
-    let places = Places { explicit: env.as_deref(), script_dir: folder.as_deref(), sandbox: false };
-    extension::move_in_if_needed(places)?;
+    let places = Places::around(env.as_deref(), None);
+    extension::move_in_if_needed(&places)?;
     let connection = Connection::read(file)?;
     let wrong = |cause| Problem::Connection { path: file.to_owned(), cause };
     let sockets = Sockets::bind(&connection).map_err(wrong)?;
@@ -80,7 +80,13 @@ pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
     };
     let then = move |engine| started.push(Item::Started(engine));
     start_behind(env, Configure::default(), on_event, then).map_err(broken)?;
-    let mut kernel = Kernel::new(sockets, Session::new(&connection.key), outbox, bell);
+    let (settings, _) = settings::read();
+    let (cells, trouble) = Cells::open(settings.editor.history)
+        .map_err(|cause| Problem::EngineFailed(format!("no place for the history: {cause}")))?;
+    if let Some(trouble) = trouble {
+        outbox.write(outbox::Stream::Stderr, &format!("{trouble}\n"));
+    }
+    let mut kernel = Kernel::new(sockets, Session::new(&connection.key), outbox, bell, cells);
     kernel.serve();
     Ok(exit::OK)
 }
@@ -123,7 +129,9 @@ struct Kernel {
     current: Option<Current>,
     /// The header of the request that output belongs to.
     parent: Value,
-    inputs: Inputs,
+    cells: Cells,
+    /// Whether it was said that the history cannot be written.
+    complained: bool,
     bars: Bars,
     /// The number of the last request to the engine.
     asked: u64,
@@ -137,7 +145,13 @@ struct Kernel {
 }
 
 impl Kernel {
-    fn new(sockets: Sockets, session: Session, outbox: Arc<Outbox>, bell: UnixStream) -> Kernel {
+    fn new(
+        sockets: Sockets,
+        session: Session,
+        outbox: Arc<Outbox>,
+        bell: UnixStream,
+        cells: Cells,
+    ) -> Kernel {
         Kernel {
             sockets,
             session,
@@ -147,7 +161,8 @@ impl Kernel {
             queue: VecDeque::new(),
             current: None,
             parent: json!({}),
-            inputs: Inputs::default(),
+            cells,
+            complained: false,
             bars: Bars::default(),
             asked: 0,
             said: Instant::now(),

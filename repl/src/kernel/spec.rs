@@ -131,10 +131,8 @@ fn kernels(place: &Place, shared: &Shared) -> Result<PathBuf, Problem> {
 
 /// The environment's own folder.
 fn prefix(shared: &Shared) -> Option<PathBuf> {
-    let folder = std::env::current_dir().ok();
-    let places =
-        Places { explicit: shared.env.as_deref(), script_dir: folder.as_deref(), sandbox: false };
-    Some(search(places).result.ok()?.python.prefix)
+    let places = Places::around(shared.env.as_deref(), None);
+    Some(search(&places).result.ok()?.python.prefix)
 }
 
 fn in_prefix(prefix: PathBuf) -> PathBuf {
