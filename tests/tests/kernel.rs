@@ -61,7 +61,9 @@ fn a_spec_in_the_prefix_of_the_program_moves_with_it() {
     let prefix = folder.path().join("prefix");
     std::fs::create_dir_all(prefix.join("bin")).expect("a folder");
     let copied = prefix.join("bin/flambeau");
-    std::fs::copy(program(), &copied).expect("the program");
+    // By another process: one that a test beside this one starts would inherit the file while it is written.
+    let copying = outcome(Command::new("cp").arg(program()).arg(&copied));
+    assert_eq!(copying.code, Some(0), "{}", copying.stderr);
     let done = kernel(&copied, folder.path(), &["install", "--prefix", "prefix"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let installed = prefix.join("share/jupyter/kernels/flambeau");
