@@ -32,6 +32,15 @@ def test_the_kernel_is_in_the_environment():
     assert str(folder) in call("jupyter_client.kernelspecapp", "list").stdout
 
 
+def test_the_kernel_is_that_of_its_environment_wherever_the_notebook_lies(tmp_path, monkeypatch):
+    call("venv", "--without-pip", tmp_path / ".venv")
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / ".venv"))
+    notebook = write(tmp_path / "a.ipynb", "%%python\nimport sys\nprint(sys.prefix)")
+    call("nbconvert", "--execute", "--to", "notebook", "--inplace", notebook)
+    (output,) = nbformat.read(notebook, 4).cells[0].outputs
+    assert pathlib.Path(output.text.strip()).samefile(sys.prefix)
+
+
 def test_nbconvert_runs_a_notebook_and_colours_its_code(tmp_path):
     text = "let x = torch.ones([2]); // ones\nx.sum(dim: 0)"
     notebook = write(tmp_path / "a.ipynb", text, "%%python\nx.tolist()")
