@@ -37,6 +37,14 @@ def test_nbclient_runs_a_notebook():
     assert nb.metadata.language_info.name == "rhai"
 
 
+def test_what_a_print_writes_is_one_output():
+    # The text and the end of its line are written one after the other; a busy machine may hold the second one up.
+    cells = run(notebook(*["%%python\nprint('a', 'b')\nimport time\ntime.sleep(0.1)"] * 5))
+    texts = [[output.text for output in outputs] for outputs in cells]
+    assert all("".join(text) == "a b\n" for text in texts)
+    assert texts.count(["a b\n"]) >= 3, texts
+
+
 def test_nbclient_tells_which_cell_failed():
     nb = notebook("let x = 1;", "#| echo: false\nx.nothing()", "x")
     with raises(CellExecutionError, match="NameError"):
