@@ -91,6 +91,9 @@ pub enum Command {
         file: Option<PathBuf>,
         #[command(flatten)]
         environment: Environment,
+        /// What clients pass on of their own command lines, such as the script of `jupyter run`: it is not the kernel's.
+        #[arg(last = true, hide = true)]
+        rest: Vec<std::ffi::OsString>,
         #[command(subcommand)]
         action: Option<KernelAction>,
     },
@@ -334,6 +337,7 @@ mod tests {
             "flambeau env --env here",
             "flambeau doc --env here nn.Linear",
             "flambeau kernel --env here -f file",
+            "flambeau kernel --env here -f file -- script --env there",
             "flambeau kernel list --env here",
             "flambeau kernel uninstall --env here",
             "flambeau --env here kernel install --env A=1",

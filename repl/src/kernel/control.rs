@@ -29,8 +29,10 @@ fn info() -> Value {
             "version": "1.27",
             "mimetype": "text/x-rhai",
             "file_extension": ".rhai",
-            "pygments_lexer": "rust",
+            "pygments_lexer": "rhai",
+            // The nearest that editors have.
             "codemirror_mode": "rust",
+            "nbconvert_exporter": "script",
         },
         "banner": concat!("Flambeau ", env!("CARGO_PKG_VERSION"), ": Rhai over PyTorch"),
         "help_links": [
@@ -164,10 +166,11 @@ fn is_complete(content: &Value) -> Value {
     let Some(last) = spans.last() else { return json!({"status": "complete"}) };
     // A notebook's cell has no prompt behind it: a mark is not waited for.
     let last = cells::Span { marked: false, ..last.clone() };
+    let part = &code[last.range.clone()];
     if is_open(code, &last) {
-        let indent = " ".repeat(indentation(code, last.language));
+        let indent = " ".repeat(indentation(part, last.language));
         json!({"status": "incomplete", "indent": indent})
-    } else if is_wrong(&code[last.range.clone()], last.language) {
+    } else if is_wrong(part, last.language) {
         json!({"status": "invalid"})
     } else {
         json!({"status": "complete"})

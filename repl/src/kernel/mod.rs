@@ -46,8 +46,8 @@ use publish::Bars;
 use sockets::{Channel, Sockets};
 use wire::{Message, Session};
 
-/// How long text waits for more, so that a loop of prints does not flood clients: Jupyter's server cuts off at a
-/// thousand messages per second.
+/// How long text waits for more, so that what one print writes is one message and a loop of prints does not flood
+/// clients: Jupyter's server cuts off at a thousand messages per second.
 const TOGETHER: Duration = Duration::from_millis(10);
 /// How often is looked whether the parent is still there.
 const LOOK: Duration = Duration::from_secs(1);
@@ -129,8 +129,6 @@ struct Kernel {
     bars: Bars,
     /// The number of the last request to the engine.
     asked: u64,
-    /// When text was last said.
-    said: Instant,
     /// When a cell failed last: what was sent before is not begun either, though it comes later.
     failed: Option<(Instant, OffsetDateTime)>,
     /// Whether the cell under way was interrupted: then those behind it are not begun.
@@ -158,7 +156,6 @@ impl Kernel {
             history,
             bars: Bars::default(),
             asked: 0,
-            said: Instant::now(),
             failed: None,
             aborts: false,
             ended: false,
@@ -168,10 +165,10 @@ impl Kernel {
     fn serve(&mut self) {
         let parent = std::env::var("JPY_PARENT_PID").ok().and_then(|pid| pid.parse::<u32>().ok());
         self.publish_status("starting", &json!({}));
-        let mut late = false;
+        // Since when text waits for more.
+        let mut waiting: Option<Instant> = None;
         while !self.ended {
-            let since = self.said.elapsed();
-            let patience = if late { TOGETHER.saturating_sub(since) } else { LOOK };
+            let patience = waiting.map_or(LOOK, |since| TOGETHER.saturating_sub(since.elapsed()));
             let arrived = self.sockets.wait(&self.bell, patience);
             if arrived.heartbeat {
                 self.sockets.beat();
@@ -180,9 +177,9 @@ impl Kernel {
                 self.welcome();
             }
             heard(&self.bell);
-            let text = self.said.elapsed() >= TOGETHER;
-            let items = self.outbox.take(text);
-            late = !text;
+            let text = waiting.is_some_and(|since| since.elapsed() >= TOGETHER);
+            let (items, waits) = self.outbox.take(text);
+            waiting = waits.then(|| waiting.unwrap_or_else(Instant::now));
             for item in items {
                 self.take(item);
             }
@@ -219,7 +216,6 @@ impl Kernel {
             Item::Started(Ok(engine)) => self.engine = Started::Running(engine),
             Item::Started(Err(problem)) => self.engine = Started::Failed(problem.to_string()),
             Item::Text(stream, text) => {
-                self.said = Instant::now();
                 self.publish("stream", json!({"name": stream.name(), "text": text}));
             }
             Item::Event(event) => self.event(event),

@@ -111,8 +111,8 @@ impl Outbox {
         }
     }
 
-    /// Takes all. With `text` text at the end stays, so that more can be put to it.
-    pub fn take(&self, text: bool) -> VecDeque<Item> {
+    /// Takes all, but without `text` no text at the end, so that more can be put to it; and whether some stays.
+    pub fn take(&self, text: bool) -> (VecDeque<Item>, bool) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut items = std::mem::take(&mut waiting.items);
         waiting.text = 0;
@@ -126,9 +126,10 @@ impl Outbox {
                 other => items.push_back(other),
             }
         }
+        let waits = !waiting.items.is_empty();
         drop(waiting);
         self.taken.notify_all();
-        items
+        (items, waits)
     }
 }
 

@@ -100,7 +100,8 @@ fn spec(program: &str, options: &Install, shared: &Shared) -> io::Result<Value> 
     if let Some(env) = &shared.env {
         argv.extend(["--env".to_owned(), std::path::absolute(env)?.to_string_lossy().into_owned()]);
     }
-    argv.extend(["-f".to_owned(), "{connection_file}".to_owned()]);
+    // Clients append arguments of their own, which are nothing to the kernel.
+    argv.extend(["-f", "{connection_file}", "--"].map(str::to_owned));
     let env: Map<String, Value> =
         options.variables.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     Ok(json!({
