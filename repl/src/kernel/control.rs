@@ -68,7 +68,8 @@ impl Kernel {
     pub(super) fn shell(&mut self, request: Message) {
         match request.kind() {
             "execute_request" if self.comes_late(&request) => self.answer_aborted(&request),
-            "execute_request" | "complete_request" | "inspect_request" => {
+            "execute_request" | "complete_request" | "inspect_request" | "comm_open"
+            | "comm_msg" | "comm_close" => {
                 self.queue.push_back(request);
             }
             _ => self.at_once(Channel::Shell, request),
@@ -80,16 +81,10 @@ impl Kernel {
             "kernel_info_request" => info(),
             "is_complete_request" => is_complete(&request.content),
             "history_request" => self.inputs.history(&request.content),
-            "comm_info_request" => json!({"status": "ok", "comms": {}}),
+            "comm_info_request" => self.comms.info(&request.content),
             "shutdown_request" => {
                 self.ended = true;
                 json!({"status": "ok", "restart": request.content["restart"] == true})
-            }
-            "comm_open" => {
-                let id = request.content["comm_id"].clone();
-                let header = request.header.clone();
-                self.publish_to(&header, "comm_close", json!({"comm_id": id, "data": {}}));
-                return;
             }
             // What nobody knows is nothing that anybody waits for.
             _ => return,
@@ -110,6 +105,10 @@ impl Kernel {
                 engine.interrupt();
                 self.aborts = true;
             }
+            (Some(Current::Comm(..)), Started::Running(engine)) => {
+                engine.interrupt();
+                self.abort();
+            }
             _ => self.abort(),
         }
     }
@@ -120,6 +119,8 @@ impl Kernel {
         while let Some(request) = self.receive(Channel::Shell) {
             self.shell(request);
         }
+        // Before anything is answered: what a client sends behind that was not sent before.
+        self.failed = Some((Instant::now(), OffsetDateTime::now_utc()));
         let (aborted, kept) = std::mem::take(&mut self.queue)
             .into_iter()
             .partition(|request| request.kind() == "execute_request");
@@ -128,7 +129,6 @@ impl Kernel {
         for request in aborted {
             self.answer_aborted(&request);
         }
-        self.failed = Some((Instant::now(), OffsetDateTime::now_utc()));
     }
 
     fn answer_aborted(&mut self, request: &Message) {

@@ -4,6 +4,7 @@
 //! evaluates on threads of its own, so the kernel answers from the first moment and while a cell runs.
 
 mod capture;
+mod comms;
 mod connection;
 mod control;
 mod cursor;
@@ -14,6 +15,7 @@ mod publish;
 mod questions;
 mod sockets;
 pub mod spec;
+mod stdin;
 mod wire;
 
 use std::collections::VecDeque;
@@ -37,6 +39,7 @@ use crate::problem::{Problem, exit};
 use crate::start::start_behind;
 
 use capture::Capture;
+use comms::Comms;
 use connection::Connection;
 use execution::Execution;
 use input::Inputs;
@@ -78,7 +81,8 @@ pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
         }
     };
     let then = move |engine| started.push(Item::Started(engine));
-    start_behind(shared.env.clone(), Configure::default(), on_event, then).map_err(broken)?;
+    let configure = Configure { notebook: true, ..Configure::default() };
+    start_behind(shared.env.clone(), configure, on_event, then).map_err(broken)?;
     let mut kernel = Kernel::new(sockets, Session::new(&connection.key), outbox, bell);
     kernel.serve();
     Ok(exit::OK)
@@ -101,6 +105,8 @@ enum Current {
     Execution(Box<Execution>),
     /// A question and what it is answered with: waits for the event of this number.
     Question(u64, Message),
+    /// A message over a channel, and the number of the request to the engine that it became.
+    Comm(u64, Message),
 }
 
 /// The engine, as far as it is there.
@@ -124,6 +130,9 @@ struct Kernel {
     parent: Value,
     inputs: Inputs,
     bars: Bars,
+    comms: Comms,
+    /// The question that the user has not answered.
+    question: Option<u64>,
     /// The number of the last request to the engine.
     asked: u64,
     /// When text was last said.
@@ -148,6 +157,8 @@ impl Kernel {
             parent: json!({}),
             inputs: Inputs::default(),
             bars: Bars::default(),
+            comms: Comms::default(),
+            question: None,
             asked: 0,
             said: Instant::now(),
             failed: None,
@@ -181,6 +192,9 @@ impl Kernel {
                 while let Some(message) = self.receive(Channel::Control) {
                     self.control(message);
                 }
+            }
+            if arrived.stdin {
+                self.stdin();
             }
             if arrived.shell {
                 while let Some(message) = self.receive(Channel::Shell) {
@@ -225,6 +239,7 @@ impl Kernel {
             let Some(request) = self.queue.pop_front() else { return };
             match request.kind() {
                 "execute_request" => self.execute(request),
+                "comm_open" | "comm_msg" | "comm_close" => self.comm(request),
                 _ => self.ask(request),
             }
         }
