@@ -102,10 +102,22 @@ impl Screen {
         }
     }
 
+    /// The user has ended a line by typing; one that was not seen is ended here.
+    pub fn line_was_ended(&self, unseen: bool) {
+        if unseen {
+            write(io::stdout().lock(), "\n");
+        }
+        self.within_line.store(false, Ordering::SeqCst);
+    }
+
     /// Draws one event. Text is written through, so that nothing is lost should the process die.
     pub fn draw(&self, event: Event) {
         let event = match event {
-            Event::Display(bundle) => Event::Stdout(self.shown(&bundle, None)),
+            Event::Display(shown) => Event::Stdout(self.shown(&shown.data, None)),
+            // As IPython does: only the line that is not ended can be taken back.
+            Event::Clear { .. } if io::stdout().is_terminal() && !is_dumb() => {
+                Event::Stdout("\r\x1b[2K".to_owned())
+            }
             event => event,
         };
         let Some(event) = self.above_the_line(event) else { return };
@@ -113,7 +125,8 @@ impl Screen {
         if let Event::Stdout(text) | Event::Stderr(text) = &event
             && !text.is_empty()
         {
-            self.within_line.store(!text.ends_with('\n'), Ordering::SeqCst);
+            let open = !text.ends_with('\n') && !text.ends_with("\x1b[2K");
+            self.within_line.store(open, Ordering::SeqCst);
         }
         match event {
             Event::Stdout(text) => drawing.aside(|| write(io::stdout().lock(), &text)),

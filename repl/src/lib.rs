@@ -10,6 +10,7 @@
 #![deny(unsafe_code)]
 
 mod above;
+mod ask;
 mod cells;
 mod cli;
 mod cut;

@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc};
 
 use flambeau_protocol::{Configure, Done, Event, Request};
 
+use crate::ask;
 use crate::cells::{name_of_part, parts};
 use crate::cli::{Run, Shared};
 use crate::draw::Screen;
@@ -70,20 +71,23 @@ fn evaluate(
         let screen = screen.clone();
         move |event| match event {
             // Nobody listens any more once the first answer was taken.
-            Event::Done(done) => drop(answer.send(Ok(done))),
-            Event::Failed(cause) => drop(answer.send(Err(Problem::EngineFailed(cause)))),
+            Event::Done(_) | Event::Failed(_) | Event::Question { .. } => drop(answer.send(event)),
             event => screen.draw(event),
         }
     })?;
     let engine = Arc::new(engine);
     interrupts.forward_to(&engine);
-    let gone = || Err(Problem::EngineFailed("it is gone".into()));
+    let gone = |cause: &str| Err(Problem::EngineFailed(cause.to_owned()));
     let mut done = Ok(Done::default());
     for (i, part) in parts(&code, language).into_iter().enumerate() {
         let (source_name, language) = (name_of_part(&name, i), part.language);
         let (code, keep, width) = (part.code, None, None);
         engine.send(&Request::Evaluate { id: 1, source_name, code, keep, language, width });
-        done = answers.recv().unwrap_or_else(|_| gone());
+        done = match ask::next(&answers, &engine, &screen) {
+            Some(Event::Done(done)) => Ok(done),
+            Some(Event::Failed(cause)) => gone(&cause),
+            _ => gone("it is gone"),
+        };
         if !matches!(&done, Ok(Done { error: None, .. })) {
             break;
         }

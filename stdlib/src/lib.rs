@@ -11,6 +11,7 @@ pub mod io;
 pub mod nn;
 pub mod optim;
 pub mod plot;
+pub mod rich;
 
 /// Every shelf of the library, for [`flambeau_runtime::script::Session::new`].
 pub fn libraries() -> Vec<Library> {
@@ -19,6 +20,7 @@ pub fn libraries() -> Vec<Library> {
     libraries.extend_from_slice(data::LIBRARIES);
     libraries.extend_from_slice(host::LIBRARIES);
     libraries.push(plot::LIBRARY);
+    libraries.push(rich::LIBRARY);
     libraries.extend_from_slice(nn::LIBRARIES);
     libraries.extend_from_slice(functional::LIBRARIES);
     libraries.extend_from_slice(optim::LIBRARIES);

@@ -19,6 +19,7 @@ class Protocol(jupyter_kernel_test.KernelTests):
     code_display_data = [
         {"code": "plot.line([1, 2])", "mime": "image/svg+xml"},
     ]
+    code_clear_output = "clear_output()"
     code_history_pattern = "6*7*"
     supported_history_operations = ("tail", "range", "search")
     code_inspect_sample = "torch.sum"

@@ -9,7 +9,15 @@ pub fn event(event: script::Event) -> protocol::Event {
     match event {
         script::Event::Stdout(text) => protocol::Event::Stdout(text),
         script::Event::Stderr(text) => protocol::Event::Stderr(text),
-        script::Event::Display(bundle) => protocol::Event::Display(bundle),
+        script::Event::Display(shown) => {
+            let script::Shown { data, metadata, id, update } = shown;
+            protocol::Event::Display(protocol::Display { data, metadata, id, update })
+        }
+        script::Event::Clear { wait } => protocol::Event::Clear { wait },
+        script::Event::Comm(comm) => {
+            let script::Comm { kind, id, target, data, metadata, buffers } = comm;
+            protocol::Event::Comm(protocol::Comm { kind, id, target, data, metadata, buffers })
+        }
         script::Event::Progress(bar) => protocol::Event::Progress(protocol::Progress {
             id: bar.id,
             desc: bar.desc,
@@ -19,6 +27,21 @@ pub fn event(event: script::Event) -> protocol::Event {
             seconds: bar.seconds,
             finished: bar.finished,
         }),
+    }
+}
+
+/// What the front end says over a channel.
+pub fn comm(comm: protocol::Comm) -> script::Comm {
+    let protocol::Comm { kind, id, target, data, metadata, buffers } = comm;
+    script::Comm { kind, id, target, data, metadata, buffers }
+}
+
+/// What the user says to a question.
+pub fn answer(answer: protocol::Answer) -> script::Answer {
+    match answer {
+        protocol::Answer::Line(line) => script::Answer::Line(line),
+        protocol::Answer::End => script::Answer::End,
+        protocol::Answer::Refused => script::Answer::Refused,
     }
 }
 

@@ -9,6 +9,8 @@ use std::thread::JoinHandle;
 use flambeau_protocol::{Configure, Event, Request};
 use flambeau_runtime::script::Interrupt;
 
+use crate::convert;
+use crate::questions::Answers;
 use crate::session;
 
 /// Takes one event as JSON, which is only valid during the call.
@@ -57,6 +59,8 @@ pub struct Shared {
     pending: AtomicUsize,
     /// Whether those are to be stopped.
     stop: AtomicBool,
+    /// What the user says.
+    pub answers: Arc<Answers>,
 }
 
 impl Shared {
@@ -125,7 +129,11 @@ impl Handle {
                 self.interrupt();
                 return true;
             }
-            Request::Evaluate { .. } | Request::Profile { .. } => {
+            Request::Answer { id, answer } => {
+                self.shared.answers.put(id, convert::answer(answer));
+                return true;
+            }
+            Request::Evaluate { .. } | Request::Profile { .. } | Request::Comm { .. } => {
                 self.shared.pending.fetch_add(1, Ordering::SeqCst);
             }
             _ => {}

@@ -19,6 +19,7 @@ mod convert;
 mod glibc;
 mod handle;
 mod panics;
+mod questions;
 mod session;
 
 use std::ffi::{c_int, c_void};

@@ -6,20 +6,21 @@ use std::time::Instant;
 
 use flambeau_protocol::{Bundle, Configure, Done, ErrorReport, Event, Language, Request};
 use flambeau_python::Cells;
-use flambeau_runtime::script::{Options, Report, Session};
+use flambeau_runtime::script::{Input, Options, Report, Session};
 use flambeau_runtime::torch::profile;
 use rhai::Dynamic;
 
 use crate::convert;
 use crate::handle::{Shared, Sink};
 use crate::panics::catch;
+use crate::questions::Questions;
 
 /// Columns of a terminal of which nothing is known.
 const WIDTH: usize = 80;
 
 /// Runs until a shutdown or until the handle is gone.
 pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sink: Sink) {
-    let mut session = match catch(|| Session::new(options(configure, sink))) {
+    let mut session = match catch(|| Session::new(options(configure, shared, sink))) {
         Ok(session) => session,
         Err(panic) => {
             return sink.emit(&Event::Failed(format!("the session cannot start: {panic}")));
@@ -39,7 +40,9 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
                     if let Some(number) = number {
                         session.keep_input(number, code.trim_start_matches('\n'));
                     }
-                    let value = run_cell(&mut session, &mut python, language, &source_name, &code)?;
+                    let value = run_cell(&mut session, &mut python, language, &source_name, &code);
+                    let after = python.after_cell(&mut session);
+                    let value = value.and_then(|value| after.map(|()| value))?;
                     Ok(value.map(|(value, bundle)| {
                         if let Some(number) = number {
                             session.keep(number, &value);
@@ -66,6 +69,15 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
                 last = report.or(last);
                 shared.ended();
                 sink.emit(&Event::Profiled { done, operators });
+            }
+            Request::Comm { id, comm, message } => {
+                let (done, report) = evaluate(id, shared, || {
+                    python.comm(&mut session, &convert::comm(comm), &message)?;
+                    Ok(None)
+                });
+                last = report.or(last);
+                shared.ended();
+                sink.emit(&Event::Done(done));
             }
             Request::Traceback { id } => {
                 let error = last.as_ref().map(|report| convert::report_in_full(report));
@@ -137,9 +149,10 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
                 }
                 sink.emit(&Event::Done(done));
             }
+            Request::Parent { header } => flambeau_python::set_parent(header),
             Request::Shutdown => break,
             // The first message went to `start`; an interrupt does not wait in line.
-            Request::Configure(_) | Request::Interrupt => {}
+            Request::Configure(_) | Request::Interrupt | Request::Answer { .. } => {}
         }
     }
     if let Err(panic) = catch(|| {
@@ -151,12 +164,15 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
     sink.emit(&Event::Stopped);
 }
 
-fn options(configure: Configure, sink: Sink) -> Options {
+fn options(configure: Configure, shared: &Shared, sink: Sink) -> Options {
+    let questions = Arc::new(Questions { answers: shared.answers.clone(), sink });
+    let notebook = configure.notebook;
     flambeau_python::configure(flambeau_python::Setup {
         executable: configure.python,
         script_dir: configure.script_dir.clone(),
         args: configure.args.clone(),
         output: Some(Arc::new(move |event| sink.emit(&convert::event(event)))),
+        notebook: notebook.then(|| questions.clone() as Arc<dyn Input>),
     });
     let mut libraries = flambeau_stdlib::libraries();
     libraries.push(flambeau_python::library());
@@ -167,6 +183,8 @@ fn options(configure: Configure, sink: Sink) -> Options {
         args: configure.args,
         script_dir: configure.script_dir,
         output: Box::new(move |event| sink.emit(&convert::event(event))),
+        input: Some(questions),
+        notebook,
     }
 }
 
@@ -213,7 +231,7 @@ fn evaluate(
     }
     let mut failed = None;
     match catch(run) {
-        Ok(Ok(bundle)) => done.result = bundle,
+        Ok(Ok(bundle)) => done.result = bundle.filter(|bundle| !bundle.is_empty()),
         Ok(Err(report)) => {
             done.error = Some(convert::report(&report));
             failed = Some(report);

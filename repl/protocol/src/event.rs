@@ -24,7 +24,25 @@ pub enum Event {
     /// A progress bar begins, moves or ends.
     Progress(Progress),
     /// Something to show.
-    Display(Bundle),
+    Display(Display),
+    /// What was shown so far is to go; with `wait` only when something else is shown.
+    Clear {
+        /// Whether it stays until then.
+        wait: bool,
+    },
+    /// The user is asked for a line. Answered by [`Request::Answer`], unless the evaluation ends before.
+    ///
+    /// [`Request::Answer`]: crate::Request::Answer
+    Question {
+        /// Comes back in the answer.
+        id: u64,
+        /// What stands before the line.
+        prompt: String,
+        /// Whether what is typed must not be seen.
+        secret: bool,
+    },
+    /// Code of the session has something to say over a channel to the front end.
+    Comm(Comm),
     /// An evaluation has ended.
     Done(Done),
     /// The answer to a request for documentation.
@@ -79,6 +97,36 @@ pub enum Event {
     Failed(String),
     /// The session has ended; no further event follows.
     Stopped,
+}
+
+/// Something to show.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Display {
+    /// Its representations.
+    pub data: Bundle,
+    /// More about them, by MIME type: a JSON object, or nothing.
+    pub metadata: Option<String>,
+    /// By which it can be shown anew.
+    pub id: Option<String>,
+    /// Whether it takes the place of what was shown with that `id`.
+    pub update: bool,
+}
+
+/// A message over a channel between code of the session and code in the front end, as Jupyter's widgets have them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comm {
+    /// What happens to the channel, in Jupyter's words: `comm_open`, `comm_msg` or `comm_close`.
+    pub kind: String,
+    /// Which one.
+    pub id: String,
+    /// Who is to answer at the other end, where it is opened.
+    pub target: Option<String>,
+    /// What is said: a JSON object.
+    pub data: String,
+    /// More about it: a JSON object.
+    pub metadata: String,
+    /// Bytes that belong to it, in base64.
+    pub buffers: Vec<String>,
 }
 
 /// How an evaluation ended.

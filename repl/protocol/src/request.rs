@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::Comm;
+
 /// What a cell is written in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -155,6 +157,32 @@ pub enum Request {
         /// Where the cursor is in `code`, in bytes.
         cursor: usize,
     },
+    /// What the user says to [`Event::Question`]. Does not wait in line; nothing answers it.
+    ///
+    /// [`Event::Question`]: crate::Event::Question
+    Answer {
+        /// The question's.
+        id: u64,
+        /// What was said.
+        answer: Answer,
+    },
+    /// The front end has something to say over a channel; what it leads to runs as an evaluation. Answered by
+    /// [`Event::Done`].
+    ///
+    /// [`Event::Done`]: crate::Event::Done
+    Comm {
+        /// Comes back in the answer.
+        id: u64,
+        /// The message.
+        comm: Comm,
+        /// Jupyter's message as it came, but for its buffers: a JSON object.
+        message: String,
+    },
+    /// Says what the requests behind it serve: the header of a message of Jupyter's, as JSON. Nothing answers it.
+    Parent {
+        /// The header.
+        header: String,
+    },
     /// Stops what runs and what waits, as Ctrl-C does. In one process `flambeau_engine_interrupt` does
     /// the same at once; this is for transports that only carry messages.
     Interrupt,
@@ -162,6 +190,18 @@ pub enum Request {
     ///
     /// [`Event::Stopped`]: crate::Event::Stopped
     Shutdown,
+}
+
+/// What the user says to a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// A line, without its end.
+    Line(String),
+    /// There is no more to be read.
+    End,
+    /// Nobody can be asked.
+    Refused,
 }
 
 /// What the engine must know before the first cell.
@@ -181,6 +221,9 @@ pub struct Configure {
     pub permissions: Permissions,
     /// When the script is ended.
     pub limits: Limits,
+    /// Whether the front end is a notebook: values are shown with HTML, and Python finds what it expects there, such
+    /// as channels for widgets.
+    pub notebook: bool,
 }
 
 /// What a script may reach outside the engine.

@@ -1,8 +1,8 @@
 //! The messages as they stand on the wire: a change here is a change of `ABI`.
 
 use flambeau_protocol::{
-    Configure, Done, ErrorReport, Event, Language, Limits, Permissions, Progress, Request,
-    Signature,
+    Answer, Comm, Configure, Display, Done, ErrorReport, Event, Language, Limits, Permissions,
+    Progress, Request, Signature,
 };
 
 /// Asserts that `value` is written as `json` and read back from it.
@@ -71,6 +71,37 @@ fn requests_are_tagged_by_name() {
     check(&Request::Shutdown, r#"{"request":"shutdown"}"#);
 }
 
+fn comm() -> Comm {
+    Comm {
+        kind: "comm_open".into(),
+        id: "c".into(),
+        target: Some("t".into()),
+        data: "{}".into(),
+        metadata: "{}".into(),
+        buffers: vec!["AA==".into()],
+    }
+}
+
+#[test]
+fn what_front_ends_say_by_themselves() {
+    check(
+        &Request::Answer { id: 1, answer: Answer::Line("Ada".into()) },
+        r#"{"request":"answer","id":1,"answer":{"line":"Ada"}}"#,
+    );
+    check(
+        &Request::Answer { id: 1, answer: Answer::Refused },
+        r#"{"request":"answer","id":1,"answer":"refused"}"#,
+    );
+    check(&Request::Parent { header: "{}".into() }, r#"{"request":"parent","header":"{}"}"#);
+    check(
+        &Request::Comm { id: 2, comm: comm(), message: "{}".into() },
+        concat!(
+            r#"{"request":"comm","id":2,"comm":{"kind":"comm_open","id":"c","target":"t","#,
+            r#""data":"{}","metadata":"{}","buffers":["AA=="]},"message":"{}"}"#
+        ),
+    );
+}
+
 #[test]
 fn configure_holds_permissions_and_limits() {
     let configure = Configure {
@@ -85,6 +116,7 @@ fn configure_holds_permissions_and_limits() {
             ..Permissions::default()
         },
         limits: Limits { max_seconds: Some(1.5), ..Limits::default() },
+        notebook: true,
     };
     check(
         &Request::Configure(configure),
@@ -93,7 +125,7 @@ fn configure_holds_permissions_and_limits() {
             r#""python":"/env/bin/python3","args":["--lr","0.1"],"script_dir":"/scripts","#,
             r#""permissions":{"sandbox":true,"allow_read":["/data"],"allow_write":[],"#,
             r#""allow_python":false},"#,
-            r#""limits":{"max_seconds":1.5,"max_memory":null,"max_operations":null}}"#,
+            r#""limits":{"max_seconds":1.5,"max_memory":null,"max_operations":null},"notebook":true}"#,
         ),
     );
 }
@@ -103,8 +135,28 @@ fn events_carry_their_data_beside_their_name() {
     check(&Event::Ready, r#"{"event":"ready"}"#);
     check(&Event::Stdout("a\n".into()), r#"{"event":"stdout","data":"a\n"}"#);
     check(
-        &Event::Display(vec![("text/plain".into(), "x".into())]),
-        r#"{"event":"display","data":[["text/plain","x"]]}"#,
+        &Event::Display(Display {
+            data: vec![("text/plain".into(), "x".into())],
+            metadata: None,
+            id: Some("a".into()),
+            update: true,
+        }),
+        concat!(
+            r#"{"event":"display","data":{"data":[["text/plain","x"]],"metadata":null,"#,
+            r#""id":"a","update":true}}"#
+        ),
+    );
+    check(&Event::Clear { wait: true }, r#"{"event":"clear","data":{"wait":true}}"#);
+    check(
+        &Event::Question { id: 1, prompt: "name: ".into(), secret: false },
+        r#"{"event":"question","data":{"id":1,"prompt":"name: ","secret":false}}"#,
+    );
+    check(
+        &Event::Comm(comm()),
+        concat!(
+            r#"{"event":"comm","data":{"kind":"comm_open","id":"c","target":"t","data":"{}","#,
+            r#""metadata":"{}","buffers":["AA=="]}}"#
+        ),
     );
     check(
         &Event::Progress(Progress { id: 3, done: 4, total: Some(10), ..Progress::default() }),

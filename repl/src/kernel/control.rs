@@ -70,7 +70,8 @@ impl Kernel {
     pub(super) fn shell(&mut self, request: Message) {
         match request.kind() {
             "execute_request" if self.comes_late(&request) => self.answer_aborted(&request),
-            "execute_request" | "complete_request" | "inspect_request" => {
+            "execute_request" | "complete_request" | "inspect_request" | "comm_open"
+            | "comm_msg" | "comm_close" => {
                 self.queue.push_back(request);
             }
             _ => self.at_once(Channel::Shell, request),
@@ -82,16 +83,10 @@ impl Kernel {
             "kernel_info_request" => info(),
             "is_complete_request" => is_complete(&request.content),
             "history_request" => self.history.answer(&request.content),
-            "comm_info_request" => json!({"status": "ok", "comms": {}}),
+            "comm_info_request" => self.comms.info(&request.content),
             "shutdown_request" => {
                 self.ended = true;
                 json!({"status": "ok", "restart": request.content["restart"] == true})
-            }
-            "comm_open" => {
-                let id = request.content["comm_id"].clone();
-                let header = request.header.clone();
-                self.publish_to(&header, "comm_close", json!({"comm_id": id, "data": {}}));
-                return;
             }
             // What nobody knows is nothing that anybody waits for.
             _ => return,
@@ -112,7 +107,10 @@ impl Kernel {
                 engine.interrupt();
                 self.aborts = true;
             }
-            _ => {
+            (current, engine) => {
+                if let (Some(Current::Comm(..)), Started::Running(engine)) = (current, engine) {
+                    engine.interrupt();
+                }
                 let cells = self.take_cells();
                 self.abort(&cells);
             }

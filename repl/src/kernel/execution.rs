@@ -31,6 +31,18 @@ pub struct Execution {
     payload: Vec<Value>,
 }
 
+impl Execution {
+    /// The request.
+    pub fn request(&self) -> &Message {
+        &self.request
+    }
+
+    /// Whether the client takes questions.
+    pub fn asks(&self) -> bool {
+        flag(&self.request.content, "allow_stdin", true)
+    }
+}
+
 fn flag(content: &Value, name: &str, default: bool) -> bool {
     content[name].as_bool().unwrap_or(default)
 }
@@ -86,6 +98,7 @@ impl Kernel {
         };
         let name = asked.map(|question| question.name.to_owned());
         self.current = Some(Current::Execution(Box::new(execution)));
+        self.say_parent();
         match (name, &self.engine) {
             (_, Started::Failed(cause)) => {
                 let cause = cause.clone();
@@ -98,6 +111,13 @@ impl Kernel {
                 }
             }
             (None, _) => self.next_part(),
+        }
+    }
+
+    /// Tells the engine what request it serves.
+    pub(super) fn say_parent(&self) {
+        if let Started::Running(engine) = &self.engine {
+            engine.send(&Request::Parent { header: self.parent.to_string() });
         }
     }
 
@@ -192,6 +212,7 @@ impl Kernel {
                 self.finish(Some(ErrorReport::without_place("EngineError", cause)));
             }
             Some(Current::Question(..)) => self.unanswered(),
+            Some(Current::Comm(..)) => self.comm_ended(),
             None => {}
         }
     }
@@ -199,6 +220,7 @@ impl Kernel {
     /// Answers the request.
     fn finish(&mut self, error: Option<ErrorReport>) {
         let Some(Current::Execution(execution)) = self.current.take() else { return };
+        self.question = None;
         let Execution { request, number, silent, values, payload, .. } = *execution;
         let content = match &error {
             None => {

@@ -4,6 +4,7 @@
 //! evaluates on threads of its own, so the kernel answers from the first moment and while a cell runs.
 
 mod capture;
+mod comms;
 mod connection;
 mod control;
 mod cursor;
@@ -14,6 +15,7 @@ mod publish;
 mod questions;
 mod sockets;
 pub mod spec;
+mod stdin;
 mod wire;
 
 use std::collections::VecDeque;
@@ -38,6 +40,7 @@ use crate::settings;
 use crate::start::start_behind;
 
 use capture::Capture;
+use comms::Comms;
 use connection::Connection;
 use execution::Execution;
 use history::History;
@@ -79,7 +82,8 @@ pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
         }
     };
     let then = move |engine| started.push(Item::Started(engine));
-    start_behind(env, Configure::default(), on_event, then).map_err(broken)?;
+    let configure = Configure { notebook: true, ..Configure::default() };
+    start_behind(env, configure, on_event, then).map_err(broken)?;
     let (settings, _) = settings::read();
     let history = History::start(settings.editor.history, outbox.clone()).map_err(broken)?;
     let mut kernel = Kernel::new(sockets, Session::new(&connection.key), outbox, bell, history);
@@ -104,6 +108,8 @@ enum Current {
     Execution(Box<Execution>),
     /// A question and what it is answered with: waits for the event of this number.
     Question(u64, Message),
+    /// A message over a channel, and the number of the request to the engine that it became.
+    Comm(u64, Message),
 }
 
 /// The engine, as far as it is there.
@@ -127,6 +133,9 @@ struct Kernel {
     parent: Value,
     history: History,
     bars: Bars,
+    comms: Comms,
+    /// The question that the user has not answered.
+    question: Option<u64>,
     /// The number of the last request to the engine.
     asked: u64,
     /// When a cell failed last: what was sent before is not begun either, though it comes later.
@@ -155,6 +164,8 @@ impl Kernel {
             parent: json!({}),
             history,
             bars: Bars::default(),
+            comms: Comms::default(),
+            question: None,
             asked: 0,
             failed: None,
             aborts: false,
@@ -187,6 +198,9 @@ impl Kernel {
                 while let Some(message) = self.receive(Channel::Control) {
                     self.control(message);
                 }
+            }
+            if arrived.stdin {
+                self.stdin();
             }
             if arrived.shell {
                 while let Some(message) = self.receive(Channel::Shell) {
@@ -230,6 +244,7 @@ impl Kernel {
             let Some(request) = self.queue.pop_front() else { return };
             match request.kind() {
                 "execute_request" => self.execute(request),
+                "comm_open" | "comm_msg" | "comm_close" => self.comm(request),
                 _ => self.ask(request),
             }
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use flambeau_protocol::{Bundle, Event, Progress};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::sockets::Channel;
 use super::wire::Message;
@@ -29,6 +29,11 @@ pub fn bundle(items: Bundle) -> Value {
         (mime, value)
     };
     Value::Object(items.into_iter().map(item).collect())
+}
+
+/// The object that a text holds; an empty one where it holds none.
+pub fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).ok().filter(Value::is_object).unwrap_or_else(|| json!({}))
 }
 
 impl Kernel {
@@ -71,11 +76,20 @@ impl Kernel {
     /// Takes what the engine says.
     pub(super) fn event(&mut self, event: Event) {
         match event {
-            Event::Display(items) => {
-                let content =
-                    json!({"data": bundle(items), "metadata": Map::new(), "transient": Map::new()});
-                self.publish("display_data", content);
+            Event::Display(shown) => {
+                let kind = if shown.update { "update_display_data" } else { "display_data" };
+                let transient = match &shown.id {
+                    Some(id) => json!({"display_id": id}),
+                    None => json!({}),
+                };
+                let metadata = parsed(shown.metadata.as_deref().unwrap_or("{}"));
+                let data = bundle(shown.data);
+                let content = json!({"data": data, "metadata": metadata, "transient": transient});
+                self.publish(kind, content);
             }
+            Event::Clear { wait } => self.publish("clear_output", json!({"wait": wait})),
+            Event::Question { id, prompt, secret } => self.question(id, &prompt, secret),
+            Event::Comm(comm) => self.comm_said(comm),
             Event::Progress(state) => self.progress(&state),
             Event::Failed(cause) => {
                 self.engine = super::Started::Failed(cause.clone());
@@ -84,6 +98,11 @@ impl Kernel {
             event => match &self.current {
                 Some(Current::Execution(_)) => self.executed(event),
                 Some(Current::Question(..)) => self.answered(event),
+                Some(Current::Comm(..)) => {
+                    if let Event::Done(done) = event {
+                        self.comm_done(&done);
+                    }
+                }
                 None => {}
             },
         }

@@ -18,14 +18,15 @@ const LINGER: i32 = 1000;
 pub enum Channel {
     Shell,
     Control,
+    /// For answers to what the kernel asks.
+    Stdin,
 }
 
 /// The sockets, bound.
 pub struct Sockets {
     shell: Socket,
     control: Socket,
-    /// Bound because clients connect to it; no cell asks the user for anything.
-    _stdin: Socket,
+    stdin: Socket,
     iopub: Socket,
     heartbeat: Socket,
 }
@@ -35,6 +36,7 @@ pub struct Sockets {
 pub struct Arrived {
     pub shell: bool,
     pub control: bool,
+    pub stdin: bool,
     pub subscription: bool,
     pub heartbeat: bool,
 }
@@ -66,7 +68,7 @@ impl Sockets {
         Ok(Sockets {
             shell: bind(SocketType::ROUTER, connection.shell_port)?,
             control: bind(SocketType::ROUTER, connection.control_port)?,
-            _stdin: bind(SocketType::ROUTER, connection.stdin_port)?,
+            stdin: bind(SocketType::ROUTER, connection.stdin_port)?,
             iopub: bind(SocketType::XPUB, connection.iopub_port)?,
             heartbeat: bind(SocketType::ROUTER, connection.hb_port)?,
         })
@@ -77,6 +79,7 @@ impl Sockets {
         let mut items = [
             self.shell.as_poll_item(POLLIN),
             self.control.as_poll_item(POLLIN),
+            self.stdin.as_poll_item(POLLIN),
             self.iopub.as_poll_item(POLLIN),
             self.heartbeat.as_poll_item(POLLIN),
             PollItem::from_fd(bell.as_raw_fd(), POLLIN),
@@ -87,9 +90,9 @@ impl Sockets {
         if zmq::poll(&mut items, timeout).is_err() {
             return Arrived::default();
         }
-        let [shell, control, subscription, heartbeat] =
-            [0, 1, 2, 3].map(|i| items[i].is_readable());
-        Arrived { shell, control, subscription, heartbeat }
+        let [shell, control, stdin, subscription, heartbeat] =
+            [0, 1, 2, 3, 4].map(|i| items[i].is_readable());
+        Arrived { shell, control, stdin, subscription, heartbeat }
     }
 
     /// The next message of a channel, where there is one.
@@ -101,6 +104,7 @@ impl Sockets {
         match channel {
             Channel::Shell => &self.shell,
             Channel::Control => &self.control,
+            Channel::Stdin => &self.stdin,
         }
     }
 

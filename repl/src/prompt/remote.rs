@@ -10,6 +10,7 @@ use flambeau_protocol::{
     Completion, Configure, Done, ErrorReport, Event, Language, OperatorTime, Request, Signature,
 };
 
+use crate::ask;
 use crate::draw::Screen;
 use crate::engine::Engine;
 use crate::picture::size;
@@ -43,6 +44,7 @@ pub struct Remote {
     slot: Arc<Slot>,
     interrupts: Interrupts,
     answers: Receiver<Event>,
+    screen: Arc<Screen>,
     next: Cell<u64>,
 }
 
@@ -61,7 +63,7 @@ impl Remote {
         let slot = Arc::new(Slot::default());
         let (answer, answers) = mpsc::channel();
         let configure = Configure { script_dir, ..Configure::default() };
-        start_behind(explicit, configure, on_event(screen, answer), {
+        start_behind(explicit, configure, on_event(screen.clone(), answer), {
             let (slot, interrupts) = (slot.clone(), interrupts.clone());
             move |engine| {
                 if let Ok(engine) = &engine {
@@ -81,7 +83,7 @@ impl Remote {
                 slot.changed.notify_all();
             }
         })?;
-        Ok(Remote { slot, interrupts, answers, next: Cell::new(1) })
+        Ok(Remote { slot, interrupts, answers, screen, next: Cell::new(1) })
     }
 
     /// Evaluates a cell. Ctrl-C stops it, also while the engine starts.
@@ -140,14 +142,14 @@ impl Remote {
         let Some(engine) = self.engine(None)? else { return Ok(None) };
         engine.send(&request(id));
         loop {
-            match self.answers.recv() {
-                Ok(Event::Failed(cause)) => return Err(Problem::EngineFailed(cause)),
+            match ask::next(&self.answers, &engine, &self.screen) {
+                Some(Event::Failed(cause)) => return Err(Problem::EngineFailed(cause)),
                 // Others are answers that came too late.
-                Ok(event) => match answer(event) {
+                Some(event) => match answer(event) {
                     Some((of, found)) if of == id => return Ok(Some(found)),
                     _ => {}
                 },
-                Err(_) => return Err(Problem::EngineFailed("it is gone".into())),
+                None => return Err(Problem::EngineFailed("it is gone".into())),
             }
         }
     }
@@ -285,9 +287,11 @@ fn interrupted() -> Done {
 /// Draws what is to be seen and hands on what was asked for.
 fn on_event(screen: Arc<Screen>, answer: Sender<Event>) -> impl Fn(Event) + Send + Sync {
     move |event| match event {
-        Event::Stdout(_) | Event::Stderr(_) | Event::Progress(_) | Event::Display(_) => {
-            screen.draw(event);
-        }
+        Event::Stdout(_)
+        | Event::Stderr(_)
+        | Event::Progress(_)
+        | Event::Display(_)
+        | Event::Clear { .. } => screen.draw(event),
         // Nobody listens any more at the end.
         event => drop(answer.send(event)),
     }

@@ -30,13 +30,13 @@ class Stream(io.TextIOBase):
     encoding = "utf-8"
     errors = "replace"
 
-    def __init__(self, emit, number, name):
-        self._emit, self._number, self.name = emit, number, name
+    def __init__(self, number, name):
+        self._number, self.name = number, name
 
     def write(self, text):
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        self._emit(self._number, text)
+        emit(self._number, text)  # noqa: F821 - made in Rust
         return len(text)
 
     def writable(self):
@@ -96,19 +96,20 @@ class OneTorch:
         return None
 
 
-def start(emit, libtorch, folder, args):
+def start(libtorch, folder, args):
     """Output, the search path and the check of torch, for an interpreter that is the program's own."""
     for number, name in ((1, "stdout"), (2, "stderr")):
         beneath = getattr(sys, name)
         if beneath is not None:
             beneath.flush()
-        setattr(sys, name, Stream(emit, number, f"<{name}>"))
+        setattr(sys, name, Stream(number, f"<{name}>"))
     if folder is not None and folder not in sys.path:
         sys.path.insert(0, folder)
     sys.argv = args
     if libtorch is not None:
         sys.meta_path.insert(0, OneTorch(os.path.realpath(libtorch)))
     main.setdefault("__builtins__", builtins)
+    offer()  # noqa: F821 - of display.py
 
 
 def listen():

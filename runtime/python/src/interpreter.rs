@@ -1,19 +1,19 @@
 //! The interpreter: started once per process, on the first use of `py`, and entered for every call.
 
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_void};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use flambeau_runtime::script::{Context, Event};
+use flambeau_runtime::script::{Context, Event, Input};
 use flambeau_runtime::torch::Exceptions;
 use flambeau_runtime::{Error, Kind, Result};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyCFunction, PyModule, PyTuple};
+use pyo3::types::PyModule;
 
 use crate::errors::{self, Attempt, to_error};
 use crate::handle::Handle;
-use crate::{host, interrupt, turns};
+use crate::{front_end, host, interrupt, turns};
 
 /// What the interpreter is told before it starts.
 #[derive(Clone, Default)]
@@ -26,12 +26,20 @@ pub struct Setup {
     pub args: Vec<String>,
     /// Gets what threads of Python's own print, until [`end`]; the process's streams by default.
     pub output: Option<Output>,
+    /// The way to the user, where the front end is a notebook: Python then finds what it expects there.
+    pub notebook: Option<Arc<dyn Input>>,
 }
 
 /// Takes what a thread prints that evaluates nothing.
 pub type Output = Arc<dyn Fn(Event) + Send + Sync>;
 
 static SETUP: Mutex<Option<Setup>> = Mutex::new(None);
+
+/// What the interpreter was told.
+pub(crate) fn setup() -> MutexGuard<'static, Option<Setup>> {
+    SETUP.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 static STARTED: OnceLock<std::result::Result<Bridge, String>> = OnceLock::new();
 
 /// What Python holds for us: the module made of `bridge.py`.
@@ -41,7 +49,7 @@ struct Bridge {
 
 /// Says how the interpreter is to start; without effect once it has.
 pub fn configure(setup: Setup) {
-    *SETUP.lock().unwrap_or_else(PoisonError::into_inner) = Some(setup);
+    *self::setup() = Some(setup);
 }
 
 /// Runs what Python would run at its end. Does nothing where no script used it.
@@ -55,7 +63,7 @@ pub fn end() {
         flush();
     }
     // Whoever took it may be gone from now on.
-    if let Some(setup) = &mut *SETUP.lock().unwrap_or_else(PoisonError::into_inner) {
+    if let Some(setup) = &mut *setup() {
         setup.output = None;
     }
 }
@@ -97,6 +105,16 @@ fn flush() {
     unsafe { libc::fflush(std::ptr::null_mut()) };
 }
 
+/// Whether it has started.
+pub(crate) fn is_started() -> bool {
+    matches!(STARTED.get(), Some(Ok(_)))
+}
+
+/// Whether the front end is a notebook.
+pub(crate) fn is_notebook() -> bool {
+    setup().as_ref().is_some_and(|setup| setup.notebook.is_some())
+}
+
 fn start() -> Result<()> {
     match STARTED.get() {
         Some(Ok(_)) => return Ok(()),
@@ -104,7 +122,7 @@ fn start() -> Result<()> {
         None => {}
     }
     Context::current(|ctx| ctx.state().permissions.python())?;
-    let setup = SETUP.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
+    let setup = setup().clone().unwrap_or_default();
     let outcome = initialise(&setup).and_then(|main_thread| {
         Python::attach(|py| program(py, &setup, main_thread).map_err(|error| error.to_string()))
     });
@@ -116,7 +134,7 @@ fn start() -> Result<()> {
 
 /// Makes the interpreter that has imported us the one that sessions use.
 pub(crate) fn adopt(py: Python<'_>) -> PyResult<()> {
-    if !matches!(STARTED.get(), Some(Ok(_))) {
+    if !is_started() {
         // Only we set it from here on: the GIL is held.
         let _ = STARTED.set(Ok(bridge(py)?));
     }
@@ -177,16 +195,19 @@ fn name_program(executable: &std::path::Path) -> std::result::Result<(), String>
     Ok(())
 }
 
-/// Runs `bridge.py`, `shown.py` and `assistance.py`, in one module.
+/// Runs `bridge.py`, `shown.py`, `assistance.py` and `display.py`, in one module.
 fn bridge(py: Python<'_>) -> PyResult<Bridge> {
     let module = PyModule::new(py, "_flambeau")?;
     module.add_class::<Handle>()?;
-    let run = py.import("builtins")?.getattr("exec")?;
-    let compile = py.import("builtins")?.getattr("compile")?;
-    let parts =
-        [include_str!("bridge.py"), include_str!("shown.py"), include_str!("assistance.py")];
+    front_end::add(&module)?;
+    let parts = [
+        include_str!("bridge.py"),
+        include_str!("shown.py"),
+        include_str!("assistance.py"),
+        include_str!("display.py"),
+    ];
     for code in parts {
-        run.call1((compile.call1((code, "<flambeau>", "exec"))?, module.dict()))?;
+        execute(&module, code)?;
     }
     flambeau_runtime::torch::on_python_error(Exceptions {
         to_error: errors::from_parts,
@@ -197,15 +218,25 @@ fn bridge(py: Python<'_>) -> PyResult<Bridge> {
     Ok(Bridge { module: module.unbind() })
 }
 
+/// Runs code in a module's names.
+pub(crate) fn execute(module: &Bound<'_, PyModule>, code: &str) -> PyResult<()> {
+    let builtins = module.py().import("builtins")?;
+    let code = builtins.getattr("compile")?.call1((code, "<flambeau>", "exec"))?;
+    builtins.getattr("exec")?.call1((code, module.dict())).map(drop)
+}
+
 /// Sets up an interpreter that is the program's own: output, the search path, Ctrl-C.
 fn program(py: Python<'_>, setup: &Setup, main_thread: bool) -> PyResult<Bridge> {
     let bridge = bridge(py)?;
     let module = bridge.module.bind(py);
-    let emit = PyCFunction::new_closure(py, Some(c"emit"), None, |args, _| emit(args))?;
     let folder = setup.script_dir.as_ref().map(|folder| folder.to_string_lossy().into_owned());
     let mut argv = vec![String::new()];
     argv.extend(setup.args.iter().cloned());
-    module.call_method1("start", (emit, libtorch(), folder, argv))?;
+    module.call_method1("start", (libtorch(), folder, argv))?;
+    if setup.notebook.is_some() {
+        execute(module, include_str!("notebook.py"))?;
+        module.call_method0("serve")?;
+    }
     match main_thread {
         true => interrupt::listen(module)?,
         false => interrupt::listen_elsewhere(module)?,
@@ -225,31 +256,4 @@ fn libtorch() -> Option<String> {
         }
         Some(std::ffi::CStr::from_ptr(info.dli_fname).to_string_lossy().into_owned())
     }
-}
-
-/// What Python prints: to the session where one runs on this thread, else to the process's own stream.
-fn emit(args: &Bound<'_, PyTuple>) -> PyResult<()> {
-    let number: c_int = args.get_item(0)?.extract()?;
-    let text: String = args
-        .get_item(1)?
-        .call_method1("encode", ("utf-8", "replace"))?
-        .call_method1("decode", ("utf-8",))?
-        .extract()?;
-    let event = if number == 1 { Event::Stdout(text.clone()) } else { Event::Stderr(text.clone()) };
-    let shown = Context::current(|ctx| {
-        ctx.emit(event.clone());
-        Ok(())
-    });
-    if shown.is_ok() {
-        return Ok(());
-    }
-    // Held meanwhile, so that `end` waits for it.
-    let setup = SETUP.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(output) = setup.as_ref().and_then(|setup| setup.output.as_ref()) {
-        output(event);
-    } else {
-        // SAFETY: the bytes live through the call. Nobody is left to tell when the stream is gone.
-        unsafe { libc::write(number, text.as_ptr().cast(), text.len()) };
-    }
-    Ok(())
 }

@@ -32,6 +32,7 @@ mod callback;
 mod cells;
 mod errors;
 mod from_python;
+mod front_end;
 mod functions;
 mod handle;
 mod host;
@@ -49,6 +50,7 @@ mod turns;
 use flambeau_runtime::script::{Library, ObjectType};
 
 pub use cells::{Cells, Outcome};
+pub use front_end::set_parent;
 pub use host::module;
 pub use interpreter::{Output, Setup, configure, end};
 pub use object::PyObject;

@@ -105,15 +105,15 @@ impl Object for PyObject {
         .unwrap_or_else(|error| format!("<an object whose str() fails: {error}>"))
     }
 
-    fn representations(&self, state: &State) -> Bundle {
+    fn representations(&self, state: &State) -> Option<Bundle> {
         let width = state.width.get();
         let found = self.with(|object| {
             let represent = interpreter::helper(object.py(), "represent")?;
             Ok(outside(object.py(), || represent.call1((object, width)))?.extract::<Bundle>()?)
         });
-        found.unwrap_or_else(|error| {
+        Some(found.unwrap_or_else(|error| {
             vec![("text/plain".to_owned(), format!("<an object whose repr() fails: {error}>"))]
-        })
+        }))
     }
 
     fn attribute(&self, name: &str, _ctx: &Context<'_>) -> Result<Option<Dynamic>> {

@@ -101,7 +101,7 @@ fn emit(event: Event) {
         Event::Stdout(text) => ("stdout", text),
         Event::Stderr(text) => ("stderr", text),
         // Nothing here could draw them.
-        Event::Progress(_) | Event::Display(_) => return,
+        _ => return,
     };
     Python::attach(|py| {
         let written = outside(py, || {
@@ -149,6 +149,9 @@ impl Runtime {
             args,
             script_dir,
             output: Box::new(emit),
+            // Python code asks by itself.
+            input: None,
+            notebook: false,
         });
         Ok(Runtime {
             home: session.home().clone(),

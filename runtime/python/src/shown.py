@@ -9,6 +9,7 @@ import sys
 # What IPython asks an object for: the method, the MIME type, whether it gives bytes.
 REPRESENTATIONS = (
     ("_repr_html_", "text/html"),
+    ("_repr_json_", "application/json"),
     ("_repr_markdown_", "text/markdown"),
     ("_repr_latex_", "text/latex"),
     ("_repr_svg_", "image/svg+xml"),
@@ -19,26 +20,55 @@ REPRESENTATIONS = (
 WHOLE = 1000
 
 
+# The shell of IPython, once a notebook's code has imported that.
+shell = None
+
+
 def represent(value, width):
-    """The representations of a value as pairs of MIME type and text, by IPython's protocol; bytes in base64."""
-    found = {}
+    """The representations of a value as pairs of MIME type and text; none of one that has shown itself."""
+    return as_pairs(describe_value(value, width)[0])
+
+
+def describe_value(value, width):
+    """The representations of a value by MIME type, and more about them."""
+    found, about = by_protocol(value, width)
+    torch = sys.modules.get("torch")
+    if found and "text/html" not in found and isinstance(value, getattr(torch, "Tensor", ())):
+        html = html_of(value)  # noqa: F821 - made in Rust
+        if html is not None:
+            found["text/html"] = html
+    return found, about
+
+
+def by_protocol(value, width):
+    """What an object shows of itself, by IPython's protocol."""
+    if shell is not None:
+        return shell.display_formatter.format(value)
+    found, about = {}, {}
 
     def ask(method, *args, **named):
         # Of the class, as Python looks up special methods: an object may answer to any name.
         given = getattr(type(value), method, None)
         try:
-            return given(value, *args, **named) if callable(given) else None
+            given = given(value, *args, **named) if callable(given) else None
         except Exception as error:
             print(f"{method} of a {type(value).__name__} fails: {error!r}", file=sys.stderr)
-            return None
+            return None, None
+        return given if isinstance(given, tuple) else (given, None)
 
-    given = ask("_repr_mimebundle_", include=None, exclude=None)
-    given = given[0] if isinstance(given, tuple) else given
+    if callable(getattr(type(value), "_ipython_display_", None)):
+        ask("_ipython_display_")
+        return {}, {}
+    given, told = ask("_repr_mimebundle_", include=None, exclude=None)
     found.update(given or {})
+    about.update(told or {})
     for method, mime in REPRESENTATIONS:
         if mime not in found:
-            given = ask(method)
-            found[mime] = given[0] if isinstance(given, tuple) else given
+            given, told = ask(method)
+            if given is not None:
+                found[mime] = given
+            if told:
+                about[mime] = told
     # A figure of matplotlib's has none of these; notebooks know it by name.
     if found.get("image/png") is None and callable(getattr(type(value), "savefig", None)):
         picture = io.BytesIO()
@@ -46,7 +76,18 @@ def represent(value, width):
         found["image/png"] = picture.getvalue()
     if not isinstance(found.get("text/plain"), str):
         found["text/plain"] = plain(value, width)
-    return [(mime, as_text(data)) for mime, data in found.items() if isinstance(data, (str, bytes))]
+    return found, about
+
+
+def as_pairs(data):
+    """Representations as pairs of MIME type and text: bytes in base64, what JSON holds as JSON."""
+    pairs = []
+    for mime, item in data.items():
+        if isinstance(item, (str, bytes)):
+            pairs.append((mime, as_text(item)))
+        elif mime == "application/json" or mime.endswith("+json"):
+            pairs.append((mime, to_json(item)))  # noqa: F821 - of display.py
+    return pairs
 
 
 def as_text(data):

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use rhai::{Dynamic, FnPtr, NativeCallContext, Position};
 
 use super::dispatch;
+use super::display::Bundle;
 use super::errors;
 use super::event::Event;
 use super::report;
@@ -144,6 +145,11 @@ impl<'a> Context<'a> {
     /// What `print` would show of `value`.
     pub fn display(&self, value: &Dynamic) -> String {
         super::display::display(value, &self.state)
+    }
+
+    /// What the end of a cell shows of a value, by MIME type.
+    pub fn represent(&self, value: &Dynamic) -> Bundle {
+        super::display::represent(value, &self.state)
     }
 
     /// Whether the script wrote this call behind a dot, as a method: Rhai itself makes no difference.

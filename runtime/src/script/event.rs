@@ -12,8 +12,51 @@ pub enum Event {
     Stderr(String),
     /// A progress bar begins, moves or ends.
     Progress(Progress),
-    /// Something to show, by MIME type: text as it is, other data in base64.
-    Display(super::Bundle),
+    /// Something to show.
+    Display(Shown),
+    /// What was shown so far is to go; with `wait` only when something else is shown.
+    Clear {
+        /// Whether it stays until then.
+        wait: bool,
+    },
+    /// A message of Python's over a channel to the front end.
+    Comm(Comm),
+}
+
+/// Something to show.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Shown {
+    /// By MIME type: text as it is, other data in base64.
+    pub data: super::Bundle,
+    /// More about the data, by MIME type: a JSON object.
+    pub metadata: Option<String>,
+    /// By which it can be shown anew.
+    pub id: Option<String>,
+    /// Whether it takes the place of what was shown with that `id`.
+    pub update: bool,
+}
+
+impl From<super::Bundle> for Shown {
+    fn from(data: super::Bundle) -> Shown {
+        Shown { data, ..Shown::default() }
+    }
+}
+
+/// A message over a channel between Python and the front end: a comm of Jupyter's.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Comm {
+    /// `comm_open`, `comm_msg` or `comm_close`.
+    pub kind: String,
+    /// Which channel.
+    pub id: String,
+    /// Who is to answer at the other end, where it is opened.
+    pub target: Option<String>,
+    /// What is said: a JSON object.
+    pub data: String,
+    /// More about it: a JSON object.
+    pub metadata: String,
+    /// Bytes that belong to it, in base64.
+    pub buffers: Vec<String>,
 }
 
 /// The state of one progress bar.

@@ -116,9 +116,9 @@ pub trait Object: Clone + 'static {
     fn display(&self) -> String;
 
     /// What the end of a cell shows, by MIME type: text as it is, other data in base64. What `print` shows
-    /// stands for the text where there is none.
-    fn representations(&self, state: &State) -> Bundle {
-        Bundle::new()
+    /// stands for the text where there is none. An empty bundle is that of an object that has shown itself.
+    fn representations(&self, state: &State) -> Option<Bundle> {
+        None
     }
 
     /// `self + other`, `other < self`, … by the operator's text; `-self` where there is no other.
@@ -239,7 +239,7 @@ pub struct ObjectType {
     pub(crate) own_names: bool,
     pub(crate) operators: bool,
     pub(crate) display: fn(&Dynamic) -> String,
-    pub(crate) representations: fn(&Dynamic, &State) -> Bundle,
+    pub(crate) representations: fn(&Dynamic, &State) -> Option<Bundle>,
     pub(crate) operate: Operate,
     pub(crate) enter: fn(&Dynamic) -> Result<Dynamic>,
     pub(crate) exit: fn(&Dynamic, Option<&Error>) -> Result<bool>,
@@ -276,9 +276,7 @@ impl ObjectType {
             own_names: T::OWN_NAMES,
             operators: T::OPERATORS,
             display: |v| get::<T>(v).map(|o| o.display()).unwrap_or_default(),
-            representations: |v, state| {
-                get::<T>(v).map(|o| o.representations(state)).unwrap_or_default()
-            },
+            representations: |v, state| get::<T>(v).ok().and_then(|o| o.representations(state)),
             operate: |v, operator, other| get::<T>(v)?.operate(operator, other),
             enter: |v| get::<T>(v)?.enter(),
             exit: |v, error| get::<T>(v)?.exit(error),

@@ -16,6 +16,7 @@ mod function;
 mod guard;
 mod hints;
 mod index;
+mod input;
 mod library;
 mod limits;
 mod members;
@@ -38,13 +39,14 @@ mod write_back;
 pub use complete::{Completion, Named, Signature, matching};
 pub use context::Context;
 pub use device::default_device;
-pub use display::table::Table as TextTable;
-pub use display::{Bundle, display};
-pub use event::{Event, Progress};
+pub use display::table::{Table as TextTable, escaped};
+pub use display::{Bundle, display, viridis};
+pub use event::{Comm, Event, Progress, Shown};
 pub use function::{
     Args, CallHelp, Constant, Entries, Function, Items, Library, Object, ObjectType, Property, Side,
 };
 pub use index::{NewAxis, Slice};
+pub use input::{Answer, Input};
 pub use limits::Limits;
 pub use members::{Members, Part};
 pub use permissions::Permissions;

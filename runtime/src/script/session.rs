@@ -21,12 +21,13 @@ use super::errors;
 use super::event::Event;
 use super::function::{Function, Library};
 use super::hints;
+use super::input::Input;
 use super::limits::Limits;
 use super::missing::is_word;
 use super::modules::{Imports, Resolver};
 use super::permissions::Permissions;
 use super::report::Report;
-use super::state::{Interrupt, State};
+use super::state::{FrontEnd, Interrupt, State};
 use super::sugar::{self, Desugared, Earlier};
 use super::turn::Home;
 use crate::error::{Error, Frame, Kind};
@@ -48,6 +49,10 @@ pub struct Options {
     pub script_dir: Option<PathBuf>,
     /// Gets everything that a cell prints and shows.
     pub output: Box<dyn Fn(Event)>,
+    /// The way to the user, for `input`; by default nobody can be asked.
+    pub input: Option<Arc<dyn Input>>,
+    /// Whether the front end shows HTML: values then have it beside their text.
+    pub notebook: bool,
 }
 
 impl Default for Options {
@@ -65,6 +70,8 @@ impl Default for Options {
                     let _ = std::io::stdout().write_all(text.as_bytes());
                 }
             }),
+            input: None,
+            notebook: false,
         }
     }
 }
@@ -118,7 +125,17 @@ pub struct Session {
 impl Session {
     /// A session with an empty scope.
     pub fn new(options: Options) -> Session {
-        let Options { mut libraries, permissions, limits, args, script_dir, output } = options;
+        let Options {
+            mut libraries,
+            permissions,
+            limits,
+            args,
+            script_dir,
+            output,
+            input,
+            notebook,
+        } = options;
+        let front_end = FrontEnd { output, input, notebook };
         let mut all = super::library::libraries();
         all.append(&mut libraries);
         crate::torch::shim::use_small_blocks();
@@ -126,7 +143,7 @@ impl Session {
             crate::memory::start();
             crate::torch::limit_memory(Some(bytes));
         }
-        let state = Rc::new(State::new(&all, args, permissions, limits, output));
+        let state = Rc::new(State::new(&all, args, permissions, limits, front_end));
         let imports = Imports::new(script_dir, state.clone());
         Session {
             home: Home::new(new_engine(&state, &imports), state.clone()),

@@ -13,6 +13,7 @@ use rhai::{AST, Dynamic, ImmutableString, Position};
 
 use super::event::Event;
 use super::function::{Constant, Declared, Library, ObjectType, Property};
+use super::input::Input;
 use super::limits::Limits;
 use super::permissions::Permissions;
 use super::sugar::Desugared;
@@ -61,6 +62,10 @@ pub struct State {
     /// What `args` is.
     pub(crate) args: Vec<String>,
     output: Box<dyn Fn(Event)>,
+    /// The way to the user.
+    pub(crate) input: Option<Arc<dyn Input>>,
+    /// Whether the front end shows HTML.
+    pub(crate) notebook: bool,
     /// What the sandbox allows.
     pub permissions: Permissions,
     pub(crate) limits: Limits,
@@ -166,13 +171,23 @@ impl Interrupt {
     }
 }
 
+/// Who sits in front of a session.
+pub(crate) struct FrontEnd {
+    /// Gets everything that a cell prints and shows.
+    pub output: Box<dyn Fn(Event)>,
+    /// The way to the user.
+    pub input: Option<Arc<dyn Input>>,
+    /// Whether it shows HTML.
+    pub notebook: bool,
+}
+
 impl State {
     pub(crate) fn new(
         libraries: &[Library],
         args: Vec<String>,
         permissions: Permissions,
         limits: Limits,
-        output: Box<dyn Fn(Event)>,
+        FrontEnd { output, input, notebook }: FrontEnd,
     ) -> State {
         let mut state = State {
             functions: HashMap::new(),
@@ -183,6 +198,8 @@ impl State {
             globals: RefCell::default(),
             args,
             output,
+            input,
+            notebook,
             permissions,
             limits,
             stop: Interrupt::default(),
@@ -393,6 +410,11 @@ impl State {
     /// Hands an event to the front end.
     pub(crate) fn emit(&self, event: Event) {
         (self.output)(event);
+    }
+
+    /// Whether the front end is a notebook, which shows HTML.
+    pub fn is_notebook(&self) -> bool {
+        self.notebook
     }
 
     /// The handle that stops an evaluation.

@@ -61,7 +61,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-fn text(value: &Dynamic, pretty: bool) -> Result<String> {
+/// A value as JSON text.
+pub(crate) fn text(value: &Dynamic, pretty: bool) -> Result<String> {
     let value = to_json(value, 0)?;
     let text =
         if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };

@@ -124,11 +124,12 @@ impl Object for Table {
         format!("Table({} rows,\n{})", self.0.rows, columns.collect::<String>())
     }
 
-    fn representations(&self, state: &State) -> Bundle {
+    fn representations(&self, state: &State) -> Option<Bundle> {
         let columns = &self.0.values;
         let row =
             |i: usize| columns.iter().map(|column| cell(column, i).unwrap_or_default()).collect();
-        TextTable::new(self.0.names.clone(), self.0.rows, row, state).bundle(state.width.get())
+        let table = TextTable::new(self.0.names.clone(), self.0.rows, row, state);
+        Some(table.bundle(state.width.get()))
     }
 
     fn attribute(&self, name: &str, _: &Context<'_>) -> Result<Option<Dynamic>> {

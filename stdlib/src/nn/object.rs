@@ -20,9 +20,9 @@ impl Object for Module {
         repr::repr(self)
     }
 
-    fn representations(&self, state: &State) -> Bundle {
+    fn representations(&self, state: &State) -> Option<Bundle> {
         // Where the other language cannot tell of its members, what it prints is shown.
-        tree::tree(self, state.width.get()).map(tree::bundle).unwrap_or_default()
+        tree::bundle(self, state).ok()
     }
 
     fn attribute(&self, name: &str, _: &Context<'_>) -> Result<Option<Dynamic>> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use flambeau_runtime::error::Result;
-use flambeau_runtime::script::{Bundle, Members, Part, convert};
+use flambeau_runtime::script::{Bundle, Members, Part, State, convert, escaped};
 use flambeau_runtime::torch::numel;
 use rhai::Dynamic;
 
@@ -37,13 +37,9 @@ struct Line {
 }
 
 /// The tree as lines of at most `width` columns; the last says what there is in all.
-///
-/// # Errors
-/// What the language raises that made the module.
-pub(crate) fn tree(module: &Module, width: usize) -> Result<String> {
-    let root = node(module)?;
+fn text(root: &Node, width: usize) -> String {
     let mut lines = vec![Line { text: root.label.clone(), elements: root.elements() }];
-    branches(&root, "", &mut lines);
+    branches(root, "", &mut lines);
     let numbers: Vec<String> = lines.iter().map(|line| counted(line.elements)).collect();
     let digits = numbers.iter().map(String::len).max().unwrap_or(0);
     let widest = lines.iter().map(|line| line.text.chars().count()).max().unwrap_or(0);
@@ -56,13 +52,41 @@ pub(crate) fn tree(module: &Module, width: usize) -> Result<String> {
         text.push_str(shown.trim_end());
         text.push('\n');
     }
-    text.push_str(&total(&root));
-    Ok(text)
+    text.push_str(&total(root));
+    text
 }
 
-/// The tree as a bundle.
-pub(crate) fn bundle(tree: String) -> Bundle {
-    vec![("text/plain".to_owned(), tree)]
+/// The tree as text of the session's width, and as HTML for a notebook.
+///
+/// # Errors
+/// What the language raises that made the module.
+pub(crate) fn bundle(module: &Module, state: &State) -> Result<Bundle> {
+    let root = node(module)?;
+    let mut bundle = vec![("text/plain".to_owned(), text(&root, state.width.get()))];
+    if state.is_notebook() {
+        let html = format!("{}<p>{}</p>", html("", &root, true), escaped(&total(&root)));
+        bundle.push(("text/html".to_owned(), html));
+    }
+    Ok(bundle)
+}
+
+/// A branch that opens and closes; only the first is open.
+fn html(name: &str, node: &Node, open: bool) -> String {
+    let name = if name.is_empty() { String::new() } else { format!("({}) ", escaped(name)) };
+    let elements = match node.elements() {
+        0 => String::new(),
+        elements => format!(" <small>{}</small>", counted(elements)),
+    };
+    let line = format!("{name}<code>{}</code>{elements}", escaped(&node.label));
+    if node.children.is_empty() {
+        return format!("<div style=\"margin-left:1.1em\">{line}</div>");
+    }
+    let children: String =
+        node.children.iter().map(|(name, child)| html(name, child, false)).collect();
+    let open = if open { " open" } else { "" };
+    format!(
+        "<details{open}><summary>{line}</summary><div style=\"margin-left:1.1em\">{children}</div></details>"
+    )
 }
 
 impl Node {

@@ -5,9 +5,9 @@ use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Event, Function, Library, convert};
 use rhai::Dynamic;
 
-mod base64;
+pub(crate) mod base64;
 mod chart;
-mod picture;
+pub(crate) mod picture;
 mod style;
 mod values;
 
@@ -122,10 +122,9 @@ fn draw(args: &mut Args<'_>, series: Vec<Series>, texts: Texts, path: usize) -> 
         Some(path) => format!("[{title}: {}]", path.display()),
         None => format!("[{title}]"),
     };
-    args.ctx().emit(Event::Display(vec![
-        ("image/svg+xml".to_owned(), svg),
-        ("text/plain".to_owned(), text),
-    ]));
+    args.ctx().emit(Event::Display(
+        vec![("image/svg+xml".to_owned(), svg), ("text/plain".to_owned(), text)].into(),
+    ));
     Ok(Dynamic::UNIT)
 }
 

@@ -4,7 +4,7 @@ use flambeau_runtime::torch::{Dtype, Tensor, numel, sizes};
 use std::io::Cursor;
 
 use flambeau_runtime::error::{Error, Result};
-use flambeau_runtime::script::{Args, Event};
+use flambeau_runtime::script::{Args, Bundle, Event, viridis};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use rhai::Dynamic;
@@ -16,24 +16,48 @@ use crate::io::{files, image as pictures};
 /// Smaller pictures are enlarged by a whole factor, so that single elements are seen.
 const LEAST_SIDE: u32 = 256;
 
-/// Points of the colour map viridis at even distances (van der Walt and Smith 2015, CC0).
-const VIRIDIS: [[f64; 3]; 9] = [
-    [68.0, 1.0, 84.0],
-    [72.0, 40.0, 120.0],
-    [62.0, 74.0, 137.0],
-    [49.0, 104.0, 142.0],
-    [38.0, 130.0, 142.0],
-    [31.0, 158.0, 137.0],
-    [53.0, 183.0, 121.0],
-    [109.0, 205.0, 89.0],
-    [253.0, 231.0, 37.0],
-];
+/// A picture.
+pub(crate) struct Picture {
+    /// The file.
+    pub png: Vec<u8>,
+    width: u32,
+    height: u32,
+}
+
+impl Picture {
+    /// What stands for it in a text.
+    pub fn text(&self) -> String {
+        format!("[picture, {} x {}]", self.width, self.height)
+    }
+}
 
 /// `plot.image(tensor, path, cmap, scale)`.
 pub(crate) fn image(args: &mut Args<'_>) -> Result<Dynamic> {
     let path = args.opt_str(1)?.map(|path| args.ctx().writable(&path)).transpose()?;
-    let tensor = args.tensor(0)?;
-    let colours = match args.str(2)?.as_str() {
+    let picture = png(&args.tensor(0)?, &args.str(2)?, args.opt_int(3)?)?;
+    if let Some(path) = &path {
+        if path.extension().is_none_or(|suffix| !suffix.eq_ignore_ascii_case("png")) {
+            return Err(Error::value(format!(
+                "image(): the name must end in .png, not {:?}",
+                path.display().to_string()
+            )));
+        }
+        files::write_bytes(path, &picture.png)?;
+    }
+    let bundle: Bundle = vec![
+        ("image/png".to_owned(), base64::encode(&picture.png)),
+        ("text/plain".to_owned(), picture.text()),
+    ];
+    args.ctx().emit(Event::Display(bundle.into()));
+    Ok(Dynamic::UNIT)
+}
+
+/// The picture of a tensor in the colours of `cmap`, enlarged by `scale`.
+///
+/// # Errors
+/// For a tensor that is none, and for other names and factors than there are.
+pub(crate) fn png(tensor: &Tensor, cmap: &str, scale: Option<i64>) -> Result<Picture> {
+    let colours = match cmap {
         "viridis" => true,
         "gray" | "grey" => false,
         other => {
@@ -41,12 +65,14 @@ pub(crate) fn image(args: &mut Args<'_>) -> Result<Dynamic> {
                 .help("colour maps are viridis and gray"));
         }
     };
-    let (width, height, channels, bytes) = rgb(&tensor, colours)?;
-    let scale = match args.opt_int(3)? {
+    let (width, height, channels, bytes) = rgb(tensor, colours)?;
+    let scale = match scale {
         None => (LEAST_SIDE / width.max(height)).max(1),
         Some(scale) => {
             let fits = u32::try_from(scale).ok().filter(|scale| (1..=64).contains(scale));
-            fits.ok_or_else(|| args.mismatch(3, "1 to 64"))?
+            fits.ok_or_else(|| {
+                Error::value(format!("image(): scale must be 1 to 64, not {scale}"))
+            })?
         }
     };
     let color = match channels {
@@ -65,24 +91,12 @@ pub(crate) fn image(args: &mut Args<'_>) -> Result<Dynamic> {
         }
     };
     let bytes = enlarged(&bytes, width as usize, channels as usize, scale as usize);
+    let (width, height) = (width * scale, height * scale);
     let mut png = Vec::new();
     PngEncoder::new(Cursor::new(&mut png))
-        .write_image(&bytes, width * scale, height * scale, color)
+        .write_image(&bytes, width, height, color)
         .map_err(|error| Error::value(format!("image(): {error}")))?;
-    if let Some(path) = &path {
-        if path.extension().is_none_or(|suffix| !suffix.eq_ignore_ascii_case("png")) {
-            return Err(Error::value(format!(
-                "image(): the name must end in .png, not {:?}",
-                path.display().to_string()
-            )));
-        }
-        files::write_bytes(path, &png)?;
-    }
-    args.ctx().emit(Event::Display(vec![
-        ("image/png".to_owned(), base64::encode(&png)),
-        ("text/plain".to_owned(), format!("[picture, {} x {}]", width * scale, height * scale)),
-    ]));
-    Ok(Dynamic::UNIT)
+    Ok(Picture { png, width, height })
 }
 
 /// Width, height, channels and bytes. A matrix of numbers is spread from its least to its greatest.
@@ -116,14 +130,6 @@ fn rgb(tensor: &Tensor, colours: bool) -> Result<(u32, u32, u32, Vec<u8>)> {
     Ok((fits(width)?, fits(height)?, 3, unit.into_iter().flat_map(viridis).collect()))
 }
 
-fn viridis(value: f64) -> [u8; 3] {
-    let at = value.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f64;
-    let i = (at as usize).min(VIRIDIS.len() - 2);
-    let share = at - i as f64;
-    let mix = |k: usize| VIRIDIS[i][k] + (VIRIDIS[i + 1][k] - VIRIDIS[i][k]) * share;
-    [0, 1, 2].map(|k| mix(k).round() as u8)
-}
-
 /// Every pixel `scale` times in both directions.
 fn enlarged(bytes: &[u8], width: usize, channels: usize, scale: usize) -> Vec<u8> {
     if scale == 1 {
@@ -148,12 +154,5 @@ mod tests {
             [1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4]
         );
         assert_eq!(enlarged(&[1, 2], 1, 2, 2), [1, 2, 1, 2, 1, 2, 1, 2]);
-    }
-
-    #[test]
-    fn the_colour_map_begins_dark_and_ends_bright() {
-        assert_eq!(viridis(0.0), [68, 1, 84]);
-        assert_eq!(viridis(1.0), [253, 231, 37]);
-        assert_eq!(viridis(7.0), [253, 231, 37]);
     }
 }

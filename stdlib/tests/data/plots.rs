@@ -18,8 +18,8 @@ fn a_chart_is_written_and_shown() {
         assert!(svg.contains(text), "{text} is missing");
     }
     let shown = script.events.take();
-    let Some(Event::Display(bundle)) = shown.last() else { panic!("nothing was shown") };
-    assert_eq!(bundle[0], ("image/svg+xml".to_owned(), svg));
+    let Some(Event::Display(shown)) = shown.last() else { panic!("nothing was shown") };
+    assert_eq!(shown.data[0], ("image/svg+xml".to_owned(), svg));
 
     script.run(
         r#"
@@ -39,7 +39,7 @@ fn a_chart_is_written_and_shown() {
     assert_eq!(script.show("data.read_image(dir + \"noise.png\").shape"), "[3, 256, 256]");
     assert_eq!(script.show("data.read_image(dir + \"colour.png\").shape"), "[3, 256, 256]");
     let bundle = script.events.take().into_iter().rev().find_map(|event| match event {
-        Event::Display(bundle) if bundle[0].0 == "image/png" => Some(bundle),
+        Event::Display(shown) if shown.data[0].0 == "image/png" => Some(shown.data),
         _ => None,
     });
     assert!(bundle.expect("a picture")[0].1.starts_with("iVBORw0KGgo"));

@@ -2,10 +2,12 @@
 
 mod represent;
 pub mod table;
+mod tensor;
 
 use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map};
 
 pub use represent::{Bundle, PLAIN, represent};
+pub use tensor::viridis;
 
 use super::dispatch::object_type;
 use super::state::State;

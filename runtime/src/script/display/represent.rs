@@ -4,10 +4,11 @@
 use rhai::{Array, Dynamic, Map};
 
 use super::table::Table;
+use super::tensor;
 use super::{display, nested};
 use crate::script::dispatch::object_type;
 use crate::script::state::State;
-use crate::torch::{Tensor, format_tensor};
+use crate::torch::{Tensor, format_tensor, numel};
 
 /// Representations by MIME type: text as it is, other data in base64.
 pub type Bundle = Vec<(String, String)>;
@@ -20,10 +21,16 @@ const WHOLE: usize = 1000;
 /// How many items are shown at either end.
 const EDGE: usize = 10;
 
-/// The representations of a value.
+/// The representations of a value; none of an object that has shown itself.
 pub fn represent(value: &Dynamic, state: &State) -> Bundle {
     if let Some(tensor) = value.read_lock::<Tensor>() {
-        return plain(narrow_tensor(&tensor, state));
+        let mut bundle = plain(narrow_tensor(&tensor, state));
+        // One number says all of itself.
+        if state.notebook && numel(&tensor) != 1 {
+            let html = tensor::html(&tensor, &bundle[0].1);
+            bundle.push(("text/html".to_owned(), html));
+        }
+        return bundle;
     }
     if let Some(items) = value.read_lock::<Array>() {
         return match of_maps(&items, state) {
@@ -32,10 +39,12 @@ pub fn represent(value: &Dynamic, state: &State) -> Bundle {
             None => plain(nested(value, state)),
         };
     }
-    let mut bundle = match object_type(value, state) {
-        Some(object) => (object.representations)(value, state),
-        None => Bundle::new(),
-    };
+    let object = object_type(value, state);
+    let found = object.and_then(|object| (object.representations)(value, state));
+    if found.as_ref().is_some_and(Bundle::is_empty) {
+        return Bundle::new();
+    }
+    let mut bundle = found.unwrap_or_default();
     if !bundle.iter().any(|(mime, _)| mime == PLAIN) {
         bundle.push((PLAIN.to_owned(), display(value, state)));
     }

@@ -158,6 +158,7 @@ fn cell(value: &Dynamic, state: &State) -> String {
     line
 }
 
-fn escaped(text: &str) -> String {
+/// A text within HTML.
+pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

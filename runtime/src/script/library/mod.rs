@@ -7,6 +7,7 @@ mod creation;
 mod cuda;
 mod custom;
 mod derivatives;
+mod front_end;
 mod random;
 mod settings;
 mod tensor_layout;
@@ -24,6 +25,7 @@ pub(crate) fn libraries() -> Vec<Library> {
         Library { functions: custom::FUNCTIONS, ..EMPTY },
         Library { functions: creation::FUNCTIONS, ..EMPTY },
         Library { functions: cuda::FUNCTIONS, ..EMPTY },
+        Library { functions: front_end::FUNCTIONS, ..EMPTY },
         Library { functions: random::FUNCTIONS, ..EMPTY },
         Library { functions: settings::FUNCTIONS, ..EMPTY },
         Library { functions: tensor_layout::FUNCTIONS, ..EMPTY },

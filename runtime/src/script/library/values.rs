@@ -4,8 +4,6 @@ use rhai::{Dynamic, ImmutableString};
 
 use crate::error::{Error, Result};
 use crate::script::Complex;
-use crate::script::display::represent;
-use crate::script::event::Event;
 use crate::script::function::{Function, Property};
 use crate::script::index::Slice;
 use crate::torch::{Device, Dtype};
@@ -19,17 +17,6 @@ fn text(text: impl Into<ImmutableString>) -> Dynamic {
 }
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function {
-        schema: "display(Any value) -> None",
-        doc: "Shows a value as the end of a cell does: an array of maps with equal keys as a table, a module as a \
-              tree with its parameters, a picture where the front end can show one. `print` shows plain text.",
-        example: "display([#{name: \"Ada\", age: 36}, #{name: \"Alan\", age: 41}]);",
-        call: |args| {
-            let bundle = represent(args.get(0), args.ctx().state());
-            args.ctx().emit(Event::Display(bundle));
-            Ok(Dynamic::UNIT)
-        },
-    },
     Function {
         schema: "slice(Any start=None, Any end=None, Any step=None) -> slice",
         doc: "Part of a dimension, as `start:end:step` in Python; `()` leaves a side open. With one \
