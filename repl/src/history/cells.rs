@@ -27,8 +27,6 @@ pub struct Cells {
     connection: Connection,
     /// The number of this session; none before its first cell.
     session: Option<i64>,
-    /// The number of the last cell.
-    count: u32,
     /// Stands in the file's place where that cannot be had.
     stand_in: Option<NamedTempFile>,
 }
@@ -94,25 +92,14 @@ impl Cells {
             Ok(connection)
         };
         let connection = made().map_err(|error: rusqlite::Error| error.to_string())?;
-        Ok(Cells { connection, session: None, count: 0, stand_in: None })
+        Ok(Cells { connection, session: None, stand_in: None })
     }
 
-    /// The number of the last cell.
-    pub fn count(&self) -> u32 {
-        self.count
-    }
-
-    /// The next cell's number from now on.
-    pub fn begin(&mut self) -> u32 {
-        self.count += 1;
-        self.count
-    }
-
-    /// Keeps the cell that has begun.
+    /// Keeps a cell of this session that has begun.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn keep(&mut self, code: &str) -> rusqlite::Result<()> {
+    pub fn keep(&mut self, number: u32, code: &str) -> rusqlite::Result<()> {
         let session = match self.session {
             Some(session) => session,
             None => self.connection.query_row(
@@ -130,7 +117,7 @@ impl Cells {
         let mut cell = self
             .connection
             .prepare_cached("INSERT INTO cell (session_id, number, code) VALUES (?1, ?2, ?3)")?;
-        cell.execute((session, self.count, code)).map(drop)
+        cell.execute((session, number, code)).map(drop)
     }
 
     /// Keeps what a cell of this session came to.
@@ -215,8 +202,13 @@ mod tests {
     }
 
     fn run(cells: &mut Cells, code: &str, result: &str) -> Result<()> {
-        let number = cells.begin();
-        cells.keep(code)?;
+        let before = Wanted::Range { session: 0, start: 1, stop: None };
+        let number = match cells.session {
+            Some(_) => cells.lines(&before)?.len() + 1,
+            None => 1,
+        };
+        let number = u32::try_from(number).expect("a few");
+        cells.keep(number, code)?;
         cells.result(number, result)
     }
 

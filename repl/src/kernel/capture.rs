@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::outbox::{Outbox, Stream};
@@ -71,6 +71,11 @@ impl Capture {
     pub fn drain(&self) {
         let mut pipes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Pipes { pipes, chunk } = &mut *pipes;
+        let mut ready = pipes.each_ref().map(|pipe| PollFd::new(&pipe.reader, PollFlags::IN));
+        // Asked at every event; mostly there is nothing.
+        if matches!(poll(&mut ready, Some(&Timespec::default())), Ok(0)) {
+            return;
+        }
         for pipe in pipes {
             while let Ok(length @ 1..) = pipe.reader.read(chunk) {
                 let text = decoded(&mut pipe.rest, &chunk[..length]);

@@ -81,7 +81,7 @@ impl Kernel {
         let content = match request.kind() {
             "kernel_info_request" => info(),
             "is_complete_request" => is_complete(&request.content),
-            "history_request" => self.history(&request.content),
+            "history_request" => self.history.answer(&request.content),
             "comm_info_request" => json!({"status": "ok", "comms": {}}),
             "shutdown_request" => {
                 self.ended = true;
@@ -145,7 +145,7 @@ impl Kernel {
             "ename": "aborted",
             "evalue": "",
             "traceback": [],
-            "execution_count": self.cells.count(),
+            "execution_count": self.history.count(),
         });
         self.answer_at_once(Channel::Shell, request, content);
     }

@@ -56,7 +56,7 @@ impl Kernel {
         let code = content["code"].as_str().unwrap_or_default().to_owned();
         let silent = flag(content, "silent", false);
         let stored = !silent && flag(content, "store_history", true) && !code.trim().is_empty();
-        let number = if stored { self.cells.begin() } else { self.cells.count() };
+        let number = if stored { self.history.begin(&code) } else { self.history.count() };
         if !silent {
             let content = json!({"code": code, "execution_count": number});
             self.publish("execute_input", content);
@@ -98,11 +98,6 @@ impl Kernel {
                 }
             }
             (None, _) => self.next_part(),
-        }
-        // While the engine is at work.
-        if stored {
-            let outcome = self.cells.keep(&code);
-            self.complain_of_history(outcome);
         }
     }
 
@@ -181,8 +176,7 @@ impl Kernel {
         let (number, last) = (execution.number, execution.parts.is_empty());
         if let Some(result) = done.result.filter(|_| last && !execution.silent) {
             if execution.stored {
-                let outcome = self.cells.result(number, plain_text(&result));
-                self.complain_of_history(outcome);
+                self.history.result(number, plain_text(&result));
             }
             let data = bundle(result);
             let content = json!({"execution_count": number, "data": data, "metadata": {}});

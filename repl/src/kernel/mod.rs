@@ -33,7 +33,6 @@ use crate::cli::Shared;
 use crate::engine::Engine;
 use crate::environment::{Places, own};
 use crate::extension;
-use crate::history::Cells;
 use crate::problem::{Problem, exit};
 use crate::settings;
 use crate::start::start_behind;
@@ -41,6 +40,7 @@ use crate::start::start_behind;
 use capture::Capture;
 use connection::Connection;
 use execution::Execution;
+use history::History;
 use outbox::{Item, Outbox, heard};
 use publish::Bars;
 use sockets::{Channel, Sockets};
@@ -81,12 +81,8 @@ pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
     let then = move |engine| started.push(Item::Started(engine));
     start_behind(env, Configure::default(), on_event, then).map_err(broken)?;
     let (settings, _) = settings::read();
-    let (cells, trouble) = Cells::open(settings.editor.history)
-        .map_err(|cause| Problem::EngineFailed(format!("no place for the history: {cause}")))?;
-    if let Some(trouble) = trouble {
-        outbox.write(outbox::Stream::Stderr, &format!("{trouble}\n"));
-    }
-    let mut kernel = Kernel::new(sockets, Session::new(&connection.key), outbox, bell, cells);
+    let history = History::start(settings.editor.history, outbox.clone()).map_err(broken)?;
+    let mut kernel = Kernel::new(sockets, Session::new(&connection.key), outbox, bell, history);
     kernel.serve();
     Ok(exit::OK)
 }
@@ -129,9 +125,7 @@ struct Kernel {
     current: Option<Current>,
     /// The header of the request that output belongs to.
     parent: Value,
-    cells: Cells,
-    /// Whether it was said that the history cannot be written.
-    complained: bool,
+    history: History,
     bars: Bars,
     /// The number of the last request to the engine.
     asked: u64,
@@ -148,7 +142,7 @@ impl Kernel {
         session: Session,
         outbox: Arc<Outbox>,
         bell: UnixStream,
-        cells: Cells,
+        history: History,
     ) -> Kernel {
         Kernel {
             sockets,
@@ -159,8 +153,7 @@ impl Kernel {
             queue: VecDeque::new(),
             current: None,
             parent: json!({}),
-            cells,
-            complained: false,
+            history,
             bars: Bars::default(),
             asked: 0,
             failed: None,
