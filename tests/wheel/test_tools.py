@@ -56,6 +56,27 @@ def test_nbconvert_runs_a_notebook_and_colours_its_code(tmp_path):
     assert "tensor(2.)" in page and "[1.0, 1.0]" in page
 
 
+def test_nbconvert_makes_a_script_that_runs(tmp_path):
+    notebook = write(
+        tmp_path / "a.ipynb",
+        nbformat.v4.new_markdown_cell("# Title\n\nSome text."),
+        "#| label: a\nlet x = #{a: 1}",
+        "fn f(y) { y + 1 }\nprint(f(x.a)) // shown",
+        "%%python\nz = 3\n%%rhai\nprint(z)",
+        "%%py\nz += 1",
+        nbformat.v4.new_markdown_cell("The end."),
+        "print(z);\nz",
+        "// nothing",
+    )
+    call("nbconvert", "--execute", "--to", "notebook", "--inplace", notebook)
+    call("nbconvert", "--to", "script", notebook)
+    script = tmp_path / "a.rhai"
+    assert script.read_text().startswith("// # Title\n//\n// Some text.\n\n//| label: a\nlet x = #{a: 1};\n")
+    program = pathlib.Path(sys.prefix, "bin/flambeau")
+    done = subprocess.run([program, "run", script], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.returncode) == ("2\n3\n4\n", 0), done.stderr
+
+
 DECLARED = """let lr = 0.5; // the step
 let sizes = [1];
 let options = #{};
