@@ -171,8 +171,11 @@ fn audio(args: &mut Args<'_>) -> Result<Dynamic> {
     };
     // Channels alternate.
     let flat = samples.f_detach()?.f_to_kind(tch::Kind::Double)?.f_reshape([channels, length])?;
-    let flat = flat.f_transpose(0, 1)?.f_nan_to_num(0.0, 1.0, -1.0)?.f_clamp(-1.0, 1.0)?;
-    let flat = flat.f_to_device(tch::Device::Cpu)?.f_flatten(0, -1)?;
+    let flat = flat
+        .f_transpose(0, 1)?
+        .f_nan_to_num(0.0, 1.0, -1.0)?
+        .f_to_device(tch::Device::Cpu)?
+        .f_flatten(0, -1)?;
     let values = Vec::<f64>::try_from(&flat)?;
     let too_long = |_| Error::value("audio(): there are more samples than a WAVE file holds");
     let bytes = u32::try_from(values.len() * 2).map_err(too_long)?;
@@ -191,7 +194,8 @@ fn audio(args: &mut Args<'_>) -> Result<Dynamic> {
     wave.extend(b"data");
     wave.extend(bytes.to_le_bytes());
     for value in values {
-        wave.extend(((value * f64::from(i16::MAX)).round() as i16).to_le_bytes());
+        let level = value.clamp(-1.0, 1.0) * f64::from(i16::MAX);
+        wave.extend((level.round() as i16).to_le_bytes());
     }
     let html =
         format!("<audio controls src=\"data:audio/wav;base64,{}\"></audio>", base64::encode(&wave));

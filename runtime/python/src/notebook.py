@@ -163,7 +163,12 @@ def with_ipython(module):
     config.HistoryManager.enabled = False
     # By this libraries know that they run in a notebook.
     config.IPKernelApp.connection_file = ""
+    names = dict(main)  # noqa: F821 - of bridge.py
     made = ZMQInteractiveShell.instance(config=config, user_module=sys.modules["__main__"])
+    # What it binds there by itself would be the session's.
+    for name in set(main) - set(names):  # noqa: F821 - of bridge.py
+        del main[name]  # noqa: F821 - of bridge.py
+    main.update(names)  # noqa: F821 - of bridge.py
     made.kernel = Kernel()
     builtins.get_ipython = made.get_ipython
     offer()  # noqa: F821 - of display.py
