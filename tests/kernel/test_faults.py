@@ -152,8 +152,7 @@ def test_ten_thousand_malformed_messages_change_nothing(kernel):
             # What is executed is not the matter here, only that what is no cell is none.
             content["code"] = dice.choice([None, 1, [], "1"])
         message = session.msg(kind, {})
-        message["content"] = content
-        message["parent_header"] = dice.choice([{}, anything(dice)])
+        message["content"] = json.dumps(content).encode()
         frames = session.serialize(message)
         trick = dice.randrange(5)
         at = dice.randrange(len(frames))

@@ -14,6 +14,8 @@ const UNSAFE: &[&str] = &[
     "repl/engine/src/handle.rs",
     "repl/engine/src/glibc.rs",
     "repl/src/engine.rs",
+    // Two options of ZeroMQ.
+    "repl/src/kernel/iopub.rs",
     // The program as Python calls it.
     "repl/src/extension.rs",
     // The counting allocator.

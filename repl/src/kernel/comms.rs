@@ -49,8 +49,7 @@ impl Kernel {
         message.metadata = parsed(&metadata);
         message.buffers =
             buffers.iter().map(|b| BASE64_STANDARD.decode(b).unwrap_or_default()).collect();
-        message.identities = vec![format!("comm-{id}").into_bytes()];
-        self.sockets.publish(self.session.encode(&message));
+        self.say(&format!("comm-{id}"), &message);
     }
 
     /// Hands the engine what a client says over a channel.

@@ -10,6 +10,7 @@ mod control;
 mod cursor;
 mod execution;
 mod history;
+mod iopub;
 mod outbox;
 mod publish;
 mod questions;
@@ -181,6 +182,7 @@ impl Kernel {
         let mut waiting: Option<Instant> = None;
         while !self.ended {
             let patience = waiting.map_or(LOOK, |since| TOGETHER.saturating_sub(since.elapsed()));
+            let patience = self.sockets.iopub.due().map_or(patience, |due| due.min(patience));
             let arrived = self.sockets.wait(&self.bell, patience);
             if arrived.heartbeat {
                 self.sockets.beat();
@@ -189,12 +191,16 @@ impl Kernel {
                 self.welcome();
             }
             heard(&self.bell);
-            let text = waiting.is_some_and(|since| since.elapsed() >= TOGETHER);
-            let (items, waits) = self.outbox.take(text);
-            waiting = waits.then(|| waiting.unwrap_or_else(Instant::now));
-            for item in items {
-                self.take(item);
-            }
+            self.sockets.iopub.flush();
+            let items = if self.sockets.iopub.is_behind() {
+                self.outbox.take_urgent()
+            } else {
+                let text = waiting.is_some_and(|since| since.elapsed() >= TOGETHER);
+                let (items, waits) = self.outbox.take(text);
+                waiting = waits.then(|| waiting.unwrap_or_else(Instant::now));
+                items
+            };
+            items.into_iter().for_each(|item| self.take(item));
             if arrived.control {
                 while let Some(message) = self.receive(Channel::Control) {
                     self.control(message);

@@ -13,10 +13,10 @@ use flambeau_protocol::Event;
 use crate::engine::Engine;
 use crate::problem::Problem;
 
-/// Bytes of text that may wait.
+/// Bytes of output that may wait.
 const MOST: usize = 16 << 20;
 /// Bytes of one message.
-const MESSAGE: usize = 1 << 20;
+const MESSAGE: usize = 256 << 10;
 
 /// One of the process's two streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +57,8 @@ pub struct Outbox {
 #[derive(Default)]
 struct Waiting {
     items: VecDeque<Item>,
-    /// Bytes of text in `items`.
-    text: usize,
+    /// Bytes of output in `items`.
+    bytes: usize,
     /// Whether the bell was rung since all was taken.
     rung: bool,
 }
@@ -76,9 +76,22 @@ impl Outbox {
         Ok((Arc::new(outbox), heard))
     }
 
-    /// Adds an item.
+    /// Adds an item; output waits while there is too much.
     pub fn push(&self, item: Item) {
-        self.add(self.waiting.lock().unwrap_or_else(PoisonError::into_inner), item);
+        let bytes = item.bytes();
+        let mut waiting = match bytes {
+            0 => self.waiting.lock().unwrap_or_else(PoisonError::into_inner),
+            _ => self.room(),
+        };
+        waiting.bytes += bytes;
+        self.add(waiting, item);
+    }
+
+    /// Waits until there is room for output.
+    fn room(&self) -> MutexGuard<'_, Waiting> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = self.taken.wait_while(waiting, |waiting| waiting.bytes > MOST);
+        waiting.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds an item and rings, once for all that is taken together.
@@ -93,15 +106,17 @@ impl Outbox {
     }
 
     /// Adds text; waits while there is too much.
-    pub fn write(&self, stream: Stream, text: &str) {
-        if text.is_empty() {
-            return;
+    pub fn write(&self, stream: Stream, mut text: &str) {
+        while !text.is_empty() {
+            let (piece, rest) = text.split_at(text.floor_char_boundary(MESSAGE));
+            self.write_piece(stream, piece);
+            text = rest;
         }
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = |waiting: &mut Waiting| waiting.text > MOST;
-        let waiting = self.taken.wait_while(waiting, full);
-        let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
-        waiting.text += text.len();
+    }
+
+    fn write_piece(&self, stream: Stream, text: &str) {
+        let mut waiting = self.room();
+        waiting.bytes += text.len();
         match waiting.items.back_mut() {
             // Who knows of the beginning comes back for it.
             Some(Item::Text(last, held)) if *last == stream && held.len() < MESSAGE => {
@@ -111,16 +126,26 @@ impl Outbox {
         }
     }
 
+    /// Takes what waits for no output.
+    pub fn take_urgent(&self) -> VecDeque<Item> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let items = std::mem::take(&mut waiting.items);
+        let (urgent, rest) = items.into_iter().partition(Item::is_urgent);
+        waiting.items = rest;
+        waiting.rung = false;
+        urgent
+    }
+
     /// Takes all, but without `text` no text at the end, so that more can be put to it; and whether some stays.
     pub fn take(&self, text: bool) -> (VecDeque<Item>, bool) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut items = std::mem::take(&mut waiting.items);
-        waiting.text = 0;
+        waiting.bytes = 0;
         waiting.rung = false;
         if !text && let Some(last) = items.pop_back() {
             match last {
                 Item::Text(stream, held) => {
-                    waiting.text = held.len();
+                    waiting.bytes = held.len();
                     waiting.items.push_back(Item::Text(stream, held));
                 }
                 other => items.push_back(other),
@@ -130,6 +155,24 @@ impl Outbox {
         drop(waiting);
         self.taken.notify_all();
         (items, waits)
+    }
+}
+
+impl Item {
+    /// How much output it is.
+    fn bytes(&self) -> usize {
+        match self {
+            Item::Text(_, text) => text.len(),
+            Item::Event(Event::Display(display)) => {
+                display.data.iter().map(|(_, text)| text.len()).sum()
+            }
+            _ => 0,
+        }
+    }
+
+    /// Whether it waits for no output before it.
+    fn is_urgent(&self) -> bool {
+        matches!(self, Item::Started(_) | Item::Interrupted | Item::Terminated)
     }
 }
 

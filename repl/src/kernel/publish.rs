@@ -14,6 +14,9 @@ use crate::progress;
 /// How often a progress bar is drawn.
 const REDRAW: Duration = Duration::from_millis(100);
 
+/// Stands where a client that does not read has lost text.
+const LOST: &str = "\n[output was lost here: it came faster than it was read]\n";
+
 /// The bars that clients show: when each was drawn last.
 #[derive(Default)]
 pub struct Bars(HashMap<u64, Instant>);
@@ -45,9 +48,19 @@ impl Kernel {
 
     /// Says something that belongs to a request.
     pub(super) fn publish_to(&mut self, parent: &Value, kind: &str, content: Value) {
-        let mut message = self.session.message(kind, parent, content);
-        message.identities = vec![format!("kernel.{kind}").into_bytes()];
-        self.sockets.publish(self.session.encode(&message));
+        let message = self.session.message(kind, parent, content);
+        self.say(&format!("kernel.{kind}"), &message);
+    }
+
+    /// Says something to all who have asked for the topic.
+    pub(super) fn say(&mut self, topic: &str, message: &Message) {
+        let frames = self.session.encode(message);
+        self.sockets.iopub.publish(topic.as_bytes(), frames, message.kind() == "stream");
+        if self.sockets.iopub.is_full() {
+            let content = json!({"name": "stderr", "text": LOST});
+            let notice = self.session.message("stream", &message.parent, content);
+            self.sockets.iopub.shorten(self.session.encode(&notice));
+        }
     }
 
     pub(super) fn publish_status(&mut self, status: &str, parent: &Value) {
@@ -56,12 +69,11 @@ impl Kernel {
 
     /// Greets new subscriptions, so that clients know when they miss nothing any more.
     pub(super) fn welcome(&mut self) {
-        while let Some(topic) = self.sockets.subscription() {
+        while let Some((listener, topic)) = self.sockets.iopub.subscribed() {
             let subscription = String::from_utf8_lossy(&topic).into_owned();
             let content = json!({"subscription": subscription});
-            let mut message = self.session.message("iopub_welcome", &json!({}), content);
-            message.identities = vec![topic];
-            self.sockets.publish(self.session.encode(&message));
+            let message = self.session.message("iopub_welcome", &json!({}), content);
+            self.sockets.iopub.tell(listener, self.session.encode(&message));
         }
     }
 

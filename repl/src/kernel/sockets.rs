@@ -7,9 +7,8 @@ use std::time::Duration;
 use zmq::{Context, DONTWAIT, POLLIN, PollItem, Socket, SocketType};
 
 use super::connection::Connection;
+use super::iopub::Iopub;
 
-/// How many messages wait for a client that does not read before it misses some.
-const WAITING: i32 = 100_000;
 /// How long what was said last may take to get out when the kernel ends.
 const LINGER: i32 = 1000;
 
@@ -27,7 +26,7 @@ pub struct Sockets {
     shell: Socket,
     control: Socket,
     stdin: Socket,
-    iopub: Socket,
+    pub iopub: Iopub,
     heartbeat: Socket,
 }
 
@@ -48,29 +47,33 @@ impl Sockets {
     /// The endpoint that cannot be bound, and why.
     pub fn bind(connection: &Connection) -> Result<Sockets, String> {
         let context = Context::new();
-        let bind = |kind: SocketType, port: u16| {
+        let cannot = |port: u16| {
             let endpoint = connection.endpoint(port);
-            let cannot = |error: zmq::Error| format!("cannot listen at {endpoint}: {error}");
-            let socket = context.socket(kind).map_err(cannot)?;
-            socket.set_linger(LINGER).map_err(cannot)?;
-            match kind {
-                SocketType::ROUTER => socket.set_router_handover(true).map_err(cannot)?,
-                SocketType::XPUB => {
-                    // Each subscription is told, also the second of the same client: each gets its welcome.
-                    socket.set_xpub_verbose(true).map_err(cannot)?;
-                    socket.set_sndhwm(WAITING).map_err(cannot)?;
-                }
-                _ => {}
-            }
-            socket.bind(&endpoint).map_err(cannot)?;
-            Ok::<Socket, String>(socket)
+            move |error: zmq::Error| format!("cannot listen at {endpoint}: {error}")
+        };
+        let router = |port: u16| {
+            let made = || {
+                let socket = context.socket(SocketType::ROUTER)?;
+                socket.set_linger(LINGER)?;
+                socket.set_router_handover(true)?;
+                socket.bind(&connection.endpoint(port))?;
+                Ok(socket)
+            };
+            made().map_err(cannot(port))
+        };
+        let iopub = || {
+            let socket = context.socket(SocketType::XPUB)?;
+            socket.set_linger(LINGER)?;
+            let iopub = Iopub::new(socket)?;
+            iopub.socket().bind(&connection.endpoint(connection.iopub_port))?;
+            Ok(iopub)
         };
         Ok(Sockets {
-            shell: bind(SocketType::ROUTER, connection.shell_port)?,
-            control: bind(SocketType::ROUTER, connection.control_port)?,
-            stdin: bind(SocketType::ROUTER, connection.stdin_port)?,
-            iopub: bind(SocketType::XPUB, connection.iopub_port)?,
-            heartbeat: bind(SocketType::ROUTER, connection.hb_port)?,
+            shell: router(connection.shell_port)?,
+            control: router(connection.control_port)?,
+            stdin: router(connection.stdin_port)?,
+            iopub: iopub().map_err(cannot(connection.iopub_port))?,
+            heartbeat: router(connection.hb_port)?,
         })
     }
 
@@ -80,7 +83,7 @@ impl Sockets {
             self.shell.as_poll_item(POLLIN),
             self.control.as_poll_item(POLLIN),
             self.stdin.as_poll_item(POLLIN),
-            self.iopub.as_poll_item(POLLIN),
+            self.iopub.socket().as_poll_item(POLLIN),
             self.heartbeat.as_poll_item(POLLIN),
             PollItem::from_fd(bell.as_raw_fd(), POLLIN),
         ];
@@ -111,23 +114,6 @@ impl Sockets {
     /// Answers; a client that has gone hears nothing.
     pub fn reply(&self, channel: Channel, frames: Vec<Vec<u8>>) {
         let _ = self.of(channel).send_multipart(frames, DONTWAIT);
-    }
-
-    /// Says something to all clients.
-    pub fn publish(&self, frames: Vec<Vec<u8>>) {
-        let _ = self.iopub.send_multipart(frames, DONTWAIT);
-    }
-
-    /// The topic of the next new subscription.
-    pub fn subscription(&self) -> Option<Vec<u8>> {
-        loop {
-            let mut message = self.iopub.recv_bytes(DONTWAIT).ok()?;
-            // 1 begins one, 0 ends it; what else clients send means nothing.
-            if message.first() == Some(&1) {
-                message.remove(0);
-                return Some(message);
-            }
-        }
     }
 
     /// Sends every heartbeat back.
