@@ -26,6 +26,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use flambeau_protocol::{Configure, Event};
+use rustix::process::{Signal, getpgrp, getpid, kill_process_group};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -263,5 +264,15 @@ impl Kernel {
                 thread::sleep(Duration::from_millis(1));
             }
         }
+        end_group();
+    }
+}
+
+/// Ends the processes that cells have started and left. Jupyter starts a kernel as the leader of a group; started in
+/// another way, it is not alone in its group.
+fn end_group() {
+    if getpgrp() == getpid() {
+        // We hear it too, and are ending already.
+        let _ = kill_process_group(getpid(), Signal::TERM);
     }
 }
