@@ -67,6 +67,14 @@ def rows():
         Row("prompt: a key to the screen with completions shown", "repl", "key", "ms", 1e3, None),
         Row("prompt: `1+1` to its result and the next prompt", "repl", "answer", "ms", 1e3, None),
         Row("prompt: peak memory", "repl", "held", "MB", 1e-6, None),
+        Row("kernel: start to kernel_info", "kernel", "info", "ms", 1e3, None),
+        Row("kernel: start to the first tensor", "kernel", "tensor", "ms", 1e3, 0.25),
+        Row("kernel: `1 + 1` to its reply", "kernel", "reply", "ms", 1e3, 0.2),
+        Row("kernel: `1 + 1` to its reply, 99th of a hundred", "kernel", "late", "ms", 1e3, 0.2),
+        Row("kernel: `1 + 1` to idle", "kernel", "idle", "ms", 1e3, None),
+        Row("kernel: idle, with torch loaded", "kernel", "memory", "MB", 1e-6, None),
+        Row("kernel: a display of 20,000", "kernel", "display", "µs", 1e6, 1 / 3),
+        Row("kernel: 200,000 prints", "kernel", "print", "ms", 1e3, None),
     ]
 
 
@@ -81,13 +89,21 @@ class Group:
     env: dict
     arguments: tuple = ()
     same_output: bool = False
-    # A prompt is not run but typed at, by this script.
-    typist: pathlib.Path | None = None
+    # A prompt or a kernel is not run but used, by this script, with these arguments on the two sides.
+    user: pathlib.Path | None = None
+    sides: tuple = ()
 
 
 DIGITS = pathlib.Path(sysconfig.get_paths()["purelib"]) / "sklearn/datasets/data/digits.csv.gz"
 # An interpreter that has IPython besides what .venv has; .ci/bench makes it.
 IPYTHON = ROOT / "target/bench-python/bin/python"
+# What is used on either side: a name, and the command; PROGRAM stands for ours.
+PROGRAM = "PROGRAM"
+PROMPTS = (
+    ("flambeau", PROGRAM),
+    ("ipython", IPYTHON, "-m", "IPython", "--no-banner", "--no-confirm-exit", "-i", "-c", "import torch"),
+)
+KERNELS = (("flambeau", PROGRAM, "kernel"), ("ipykernel", IPYTHON, "-m", "ipykernel_launcher"))
 GROUPS = {
     "hello": Group(BENCH / "hello.rhai", BENCH / "hello.py", 15, 3, {}, same_output=True),
     "ops": Group(BENCH / "ops.rhai", BENCH / "ops.py", 7, 2, ONE_THREAD),
@@ -95,7 +111,8 @@ GROUPS = {
     "crossing": Group(BENCH / "crossing.rhai", BENCH / "crossing.py", 7, 2, ONE_THREAD),
     "python_step": Group(BENCH / "python_step.rhai", BENCH / "step.py", 7, 2, ONE_THREAD),
     "hello_python": Group(BENCH / "hello_python.rhai", BENCH / "hello.py", 9, 2, {}, same_output=True),
-    "repl": Group(ROOT / "flambeau", ROOT / "ipython", 5, 1, {}, typist=BENCH / "repl.py"),
+    "repl": Group(ROOT / "flambeau", ROOT / "ipython", 5, 1, {}, user=BENCH / "repl.py", sides=PROMPTS),
+    "kernel": Group(ROOT / "flambeau", ROOT / "ipykernel", 5, 1, {}, user=BENCH / "kernel.py", sides=KERNELS),
     "digits": Group(ROOT / "notebooks/digits.rhai", BENCH / "digits.py", 5, 1, ONE_THREAD, (DIGITS,)),
 }
 
@@ -136,12 +153,11 @@ def script(command):
 
 def measure(group, program, quick, chosen):
     """Fills the rows of one group: one run of each that does not count, then A B A B."""
-    if group.typist:
-        typist = [sys.executable, str(group.typist)]
+    if group.user:
         if not IPYTHON.exists():
             raise Failed(f"{IPYTHON.relative_to(ROOT)} is not there: `make bench` installs IPython")
-        peer = [IPYTHON, "-m", "IPython", "--no-banner", "--no-confirm-exit", "-i", "-c", "import torch"]
-        ours, peer = [*typist, "flambeau", program], [*typist, "ipython", *map(str, peer)]
+        words = [[program if word is PROGRAM else str(word) for word in side] for side in group.sides]
+        ours, peer = ([sys.executable, str(group.user), *side] for side in words)
         with tempfile.TemporaryDirectory() as home:
             # Neither finds a history or settings, and neither leaves any.
             env = {"HOME": home, "XDG_STATE_HOME": home, "IPYTHONDIR": home, "VIRTUAL_ENV": str(ROOT / ".venv")}

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-const SOURCES: [&str; 4] = ["shim.cpp", "shim_process.cpp", "shim_profile.cpp", "shim_python.cpp"];
+const SOURCES: [&str; 5] =
+    ["shim.cpp", "shim_autograd.cpp", "shim_process.cpp", "shim_profile.cpp", "shim_python.cpp"];
 
 fn main() {
     // torch-sys hands its library folder on: `DEP_<links>_<key>`.

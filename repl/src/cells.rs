@@ -38,15 +38,22 @@ pub fn mark_of(language: Language) -> &'static str {
     }
 }
 
+/// How long the lines are that a text begins with and that say to Quarto how to show it: `#|` is no script's, and in
+/// Python a comment as it is. Source: <https://quarto.org/docs/reference/cells/cells-jupyter.html>.
+fn options(text: &str) -> usize {
+    let lines = text.split_inclusive('\n');
+    lines.take_while(|line| line.starts_with("#|") || line.starts_with("//|")).map(str::len).sum()
+}
+
 /// The parts of a text that begins in `first`. No language has a line that reads like a mark, but for texts in
 /// quotes over several lines.
 pub fn spans(text: &str, first: Language) -> Vec<Span> {
-    let mut spans = vec![Span { language: first, range: 0..text.len(), marked: false }];
+    let mut at = if first == Language::Rhai { options(text) } else { 0 };
+    let mut spans = vec![Span { language: first, range: at..text.len(), marked: false }];
     if !text.contains("%%") {
         return spans;
     }
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
+    for line in text[at..].split_inclusive('\n') {
         if let Some(language) = mark(line) {
             if let Some(last) = spans.last_mut() {
                 last.range.end = at;
@@ -106,6 +113,21 @@ mod tests {
                 (Language::Python, "\n\ny = x\n".to_owned()),
                 (Language::Rhai, "\n\n\n\ny".to_owned()),
             ]
+        );
+    }
+
+    #[test]
+    fn options_at_the_head_of_a_cell_are_no_code() {
+        let options = "#| label: fig-loss\n//| fig-cap: \"It's (a\"\n";
+        assert_eq!(of(&format!("{options}x\n")), [(Language::Rhai, "\n\nx\n".to_owned())]);
+        assert_eq!(of(&format!("{options}%%py\nx")), [(Language::Python, "\n\n\nx".to_owned())]);
+        assert_eq!(of(options), []);
+        // Elsewhere they are what they are to the language.
+        assert_eq!(of("x\n#| y"), [(Language::Rhai, "x\n#| y".to_owned())]);
+        assert_eq!(
+            parts("#| y\nx", Language::Python)[0].code,
+            "#| y\nx",
+            "a comment of Python's stays one"
         );
     }
 

@@ -27,20 +27,38 @@ pub struct Arguments {
     #[arg(long)]
     pub no_startup: bool,
     #[command(flatten)]
-    pub shared: Shared,
+    pub environment: Environment,
+    /// Whether errors are coloured; auto looks at the terminal and at $NO_COLOR.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
 }
 
-/// What every command takes.
-#[derive(Debug, Args)]
-pub struct Shared {
+impl Arguments {
+    /// What every command takes.
+    pub fn shared(&self) -> Shared {
+        let behind = self.command.as_ref().and_then(Command::environment);
+        Shared { env: behind.or(self.environment.env.as_ref()).cloned(), color: self.color }
+    }
+}
+
+/// Which Python environment is used: named before a command or behind it.
+#[derive(Debug, Default, Args)]
+pub struct Environment {
     /// The Python environment whose torch is used: its folder or its python.
     ///
     /// Without it: $VIRTUAL_ENV, .venv beside the script or above it, .venv beside the program or above
-    /// it, then python3 on PATH. `flambeau env` shows what is found and why.
-    #[arg(long, global = true, value_name = "PATH")]
+    /// it, then python3 on PATH. `flambeau env` shows what is found and why. A kernel that is installed in
+    /// an environment takes that first.
+    #[arg(long, value_name = "PATH")]
     pub env: Option<PathBuf>,
-    /// Whether errors are coloured; auto looks at the terminal and at $NO_COLOR.
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+}
+
+/// What every command takes.
+#[derive(Debug)]
+pub struct Shared {
+    /// The Python environment that was named.
+    pub env: Option<PathBuf>,
+    /// Whether errors are coloured.
     pub color: Color,
 }
 
@@ -60,21 +78,48 @@ pub enum Command {
     Doc {
         /// Such as torch.linalg.svd, nn.Linear or optim.AdamW.
         name: String,
+        #[command(flatten)]
+        environment: Environment,
     },
     /// Show which Python and which torch would be used, and why.
-    Env,
+    Env(Environment),
     /// Serve Jupyter's clients, or tell Jupyter that the kernel is there.
     #[command(args_conflicts_with_subcommands = true)]
     Kernel {
         /// The file that says where clients expect the kernel.
         #[arg(short = 'f', value_name = "CONNECTION_FILE")]
         file: Option<PathBuf>,
+        #[command(flatten)]
+        environment: Environment,
+        /// What clients pass on of their own command lines, such as the script of `jupyter run`: it is not the kernel's.
+        #[arg(last = true, hide = true)]
+        rest: Vec<std::ffi::OsString>,
         #[command(subcommand)]
         action: Option<KernelAction>,
     },
     /// Run the script on standard input.
     #[command(name = "-")]
-    Stdin,
+    Stdin(Environment),
+}
+
+impl Command {
+    /// The Python environment that is named behind the command.
+    fn environment(&self) -> Option<&PathBuf> {
+        let environment = match self {
+            Command::Run(Run { environment, .. })
+            | Command::Doc { environment, .. }
+            | Command::Env(environment)
+            | Command::Stdin(environment) => environment,
+            Command::Kernel { action: None, environment, .. } => environment,
+            Command::Kernel { action: Some(action), .. } => match action {
+                // There it is the environment of the kernel's process.
+                KernelAction::Install(_) => return None,
+                KernelAction::Uninstall(Uninstall { environment, .. })
+                | KernelAction::List(environment) => environment,
+            },
+        };
+        environment.env.as_ref()
+    }
 }
 
 /// What can be done with Jupyter's list of kernels.
@@ -83,14 +128,14 @@ pub enum KernelAction {
     /// Tell Jupyter how to start the kernel.
     Install(Install),
     /// Take that back.
-    Uninstall(Install),
+    Uninstall(Uninstall),
     /// Show where it has been told.
-    List,
+    List(Environment),
 }
 
-/// Where a kernel is installed, and as what.
+/// Where a kernel is installed.
 #[derive(Debug, Args)]
-pub struct Install {
+pub struct Place {
     /// For this user; so it is without one of the next two.
     #[arg(long, group = "place")]
     pub user: bool,
@@ -103,12 +148,30 @@ pub struct Install {
     /// The kernel's name in Jupyter.
     #[arg(long, value_name = "NAME", default_value = "flambeau", value_parser = kernel_name)]
     pub name: String,
+}
+
+/// What Jupyter is told of a kernel.
+#[derive(Debug, Args)]
+pub struct Install {
+    #[command(flatten)]
+    pub place: Place,
     /// What people see.
     #[arg(long, value_name = "TEXT")]
     pub display_name: Option<String>,
-    /// A variable of the environment that the kernel is started with (may be repeated).
-    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = variable)]
+    /// A variable that the kernel is started with (may be repeated).
+    ///
+    /// The Python environment is named before the command: flambeau --env PATH kernel install.
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
     pub variables: Vec<(String, String)>,
+}
+
+/// Which kernel is removed.
+#[derive(Debug, Args)]
+pub struct Uninstall {
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub environment: Environment,
 }
 
 /// Options of `flambeau run`.
@@ -119,6 +182,8 @@ pub struct Run {
     /// Arguments for the script, which finds them in `args`.
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
+    #[command(flatten)]
+    pub environment: Environment,
     /// Deny files, processes, environment variables, Python and custom CUDA code.
     #[arg(long, help_heading = "Limits")]
     pub sandbox: bool,
@@ -187,7 +252,9 @@ fn kernel_name(text: &str) -> Result<String, String> {
 fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("expected NAME=VALUE".to_owned()),
+        _ => Err("expected NAME=VALUE; the Python environment is named before the command: \
+                  flambeau --env PATH kernel install"
+            .to_owned()),
     }
 }
 
@@ -260,9 +327,46 @@ mod tests {
     }
 
     #[test]
+    fn the_environment_is_named_before_the_command_or_behind_it() {
+        let env = |line: &str| Arguments::parse_from(line.split(' ')).shared().env;
+        for line in [
+            "flambeau --env here",
+            "flambeau --env here run a.rhai",
+            "flambeau run a.rhai --env here",
+            "flambeau --env there run --env here a.rhai",
+            "flambeau env --env here",
+            "flambeau doc --env here nn.Linear",
+            "flambeau kernel --env here -f file",
+            "flambeau kernel --env here -f file -- script --env there",
+            "flambeau kernel list --env here",
+            "flambeau kernel uninstall --env here",
+            "flambeau --env here kernel install --env A=1",
+            "flambeau - --env here",
+        ] {
+            assert_eq!(env(line), Some(PathBuf::from("here")), "{line}");
+        }
+        assert_eq!(env("flambeau kernel install --env A=1"), None);
+    }
+
+    #[test]
+    fn a_kernel_is_installed_with_variables() {
+        let line = "flambeau kernel install --env A=1 --env B=C=2 --env D=";
+        let Some(Command::Kernel { action: Some(KernelAction::Install(install)), .. }) =
+            Arguments::parse_from(line.split(' ')).command
+        else {
+            panic!("not an installation")
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(install.variables, [pair("A", "1"), pair("B", "C=2"), pair("D", "")]);
+        let path = ["flambeau", "kernel", "install", "--env", ".venv"];
+        let refused = Arguments::try_parse_from(path).map_err(|error| error.to_string());
+        assert!(refused.is_err_and(|error| error.contains("flambeau --env PATH kernel install")));
+    }
+
+    #[test]
     fn a_dash_is_a_command() {
         let arguments = Arguments::parse_from(["flambeau", "--color", "never", "-"]);
-        assert!(matches!(arguments.command, Some(Command::Stdin)));
+        assert!(matches!(arguments.command, Some(Command::Stdin(_))));
         assert!(Arguments::try_parse_from(["flambeau", "rnu"]).is_err());
     }
 

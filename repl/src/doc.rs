@@ -15,11 +15,9 @@ use crate::start::start;
 /// # Errors
 /// When nothing has that name, or the engine cannot be asked.
 pub fn doc(name: &str, shared: &Shared) -> Result<u8, Problem> {
-    let folder = std::env::current_dir().ok();
-    let places =
-        Places { explicit: shared.env.as_deref(), script_dir: folder.as_deref(), sandbox: false };
+    let places = Places::around(shared.env.as_deref(), None);
     let (answer, answers) = mpsc::channel();
-    let engine = start(places, Configure::default(), move |event| match event {
+    let engine = start(&places, Configure::default(), move |event| match event {
         Event::Documentation { text, near, .. } => drop(answer.send(Ok((text, near)))),
         Event::Failed(cause) => drop(answer.send(Err(Problem::EngineFailed(cause)))),
         _ => {}

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use flambeau_protocol::{Bundle, ErrorReport, Event};
+use flambeau_protocol::{Bundle, ErrorReport, Event, plain_text};
 
 use crate::above::{Above, Printer};
 use crate::cli::Color;
@@ -67,8 +67,7 @@ impl Screen {
     /// The text that shows a bundle: its picture where it has one and pictures are shown, and its text. Of text
     /// that is longer than the screen the beginning, where `all` is what shows all of it.
     pub fn shown(&self, bundle: &Bundle, all: Option<&str>) -> String {
-        let plain = bundle.iter().find(|(mime, _)| mime == "text/plain");
-        let plain = plain.map_or("", |(_, text)| text.trim_end_matches('\n'));
+        let plain = plain_text(bundle).trim_end_matches('\n');
         let mut text = self.pictures.get().and_then(|p| p.draw(bundle)).unwrap_or_default();
         let size = size();
         match all {

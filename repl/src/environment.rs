@@ -39,15 +39,23 @@ pub struct Search {
 }
 
 /// Where to begin.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Places<'a> {
+#[derive(Clone, Debug, Default)]
+pub struct Places {
     /// What `--env` names.
-    pub explicit: Option<&'a Path>,
+    pub explicit: Option<PathBuf>,
     /// The folder of the script, or the working directory where there is none.
-    pub script_dir: Option<&'a Path>,
+    pub script_dir: Option<PathBuf>,
     /// Whether the script is not trusted. Then an environment beside it is not trusted either: its
     /// libraries would run before any sandbox stands.
     pub sandbox: bool,
+}
+
+impl Places {
+    /// For a script in this folder that is trusted; without one the working directory stands in its place.
+    pub fn around(explicit: Option<&Path>, folder: Option<&Path>) -> Places {
+        let folder = folder.map(Path::to_owned).or_else(|| std::env::current_dir().ok());
+        Places { explicit: explicit.map(Path::to_owned), script_dir: folder, sandbox: false }
+    }
 }
 
 const OPTION: &str = "--env";
@@ -58,14 +66,14 @@ const BESIDE_PROGRAM: &str = ".venv beside the program or above";
 const ON_PATH: &str = "python3 on PATH";
 
 /// Looks for the environment.
-pub fn search(places: Places<'_>) -> Search {
+pub fn search(places: &Places) -> Search {
     let mut attempts = Vec::new();
     let result = find(places, &mut attempts).and_then(|python| with_torch(python, &mut attempts));
     Search { attempts, result }
 }
 
-fn find(places: Places<'_>, attempts: &mut Vec<Attempt>) -> Result<Python, Problem> {
-    if let Some(path) = places.explicit {
+fn find(places: &Places, attempts: &mut Vec<Attempt>) -> Result<Python, Problem> {
+    if let Some(path) = &places.explicit {
         return match Python::at(path) {
             Ok(python) => Ok(choose(python, OPTION, attempts)),
             Err(cause) => {
@@ -85,7 +93,7 @@ fn find(places: Places<'_>, attempts: &mut Vec<Attempt>) -> Result<Python, Probl
     }
 
     let mut untrusted = false;
-    match places.script_dir.and_then(|folder| folder.canonicalize().ok()) {
+    match places.script_dir.as_ref().and_then(|folder| folder.canonicalize().ok()) {
         None => skip(BESIDE_SCRIPT, "no script", attempts),
         Some(folder) => match beside(&folder, BESIDE_SCRIPT, attempts) {
             Some(python) if places.sandbox => {
@@ -145,13 +153,22 @@ fn beside(folder: &Path, place: &'static str, attempts: &mut Vec<Attempt>) -> Op
 
 /// The environment that `folder` is in, as pip installs the program.
 fn around(folder: &Path, attempts: &mut Vec<Attempt>) -> Option<Python> {
-    let Some(prefix) = folder.ancestors().find(|above| above.join("pyvenv.cfg").is_file()) else {
+    let Some(prefix) = prefix_around(folder) else {
         skip(AROUND_PROGRAM, "no environment", attempts);
         return None;
     };
     Python::at(prefix)
         .map_err(|cause| skip(AROUND_PROGRAM, format!("{} {cause}", prefix.display()), attempts))
         .ok()
+}
+
+fn prefix_around(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|above| above.join("pyvenv.cfg").is_file())
+}
+
+/// The environment that the program is installed in.
+pub fn own() -> Option<PathBuf> {
+    prefix_around(&program_dir()?).map(Path::to_owned)
 }
 
 /// The folder of the running program, links resolved.

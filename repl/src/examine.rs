@@ -14,10 +14,8 @@ use crate::problem::{Problem, exit};
 /// # Errors
 /// What would keep a script from being run, after all has been printed.
 pub fn examine(shared: &Shared) -> Result<u8, Problem> {
-    let folder = std::env::current_dir().ok();
-    let places =
-        Places { explicit: shared.env.as_deref(), script_dir: folder.as_deref(), sandbox: false };
-    let found = search(places);
+    let places = Places::around(shared.env.as_deref(), None);
+    let found = search(&places);
     let mut page = String::from("looked at (the first with a Python is taken)\n");
     for attempt in &found.attempts {
         let mark = if attempt.chosen { '*' } else { ' ' };

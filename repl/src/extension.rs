@@ -66,7 +66,7 @@ pub fn move_in(environment: &Environment) -> Result<(), Problem> {
 ///
 /// # Errors
 /// As [`move_in`].
-pub fn move_in_if_needed(places: Places<'_>) -> Result<(), Problem> {
+pub fn move_in_if_needed(places: &Places) -> Result<(), Problem> {
     match search(places).result {
         Ok(environment) if environment.python.library().is_none() => move_in(&environment),
         _ => Ok(()),

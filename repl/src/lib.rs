@@ -24,6 +24,7 @@ mod extension;
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 #[path = "../engine/src/glibc.rs"]
 mod glibc;
+mod history;
 mod installed;
 mod kernel;
 mod nvidia;
@@ -51,14 +52,15 @@ use problem::Problem;
 /// Runs the program with these arguments, of which the first is its own name, and ends the process.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ! {
     let arguments = Arguments::parse_from(arguments);
-    let Arguments { command, code, file, no_startup, shared } = &arguments;
+    let Arguments { command, code, file, no_startup, .. } = &arguments;
+    let shared = &arguments.shared();
     if command.is_some() && (code.is_some() || file.is_some()) {
         let message = "-c and -i stand without a command";
         Arguments::command().error(ErrorKind::ArgumentConflict, message).exit()
     }
     let outcome = match (command, code) {
         (Some(Command::Run(run)), _) => run::run(run, shared),
-        (Some(Command::Doc { name }), _) => doc::doc(name, shared),
+        (Some(Command::Doc { name, .. }), _) => doc::doc(name, shared),
         (Some(Command::Kernel { action: Some(action), .. }), _) => {
             kernel::spec::manage(action, shared)
         }
@@ -67,12 +69,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ! {
             let message = "expected -f CONNECTION_FILE, install, uninstall or list";
             Arguments::command().error(ErrorKind::MissingRequiredArgument, message).exit()
         }
-        (Some(Command::Env), _) => examine::examine(shared),
+        (Some(Command::Env(_)), _) => examine::examine(shared),
         (None, Some(code)) => run::run_argument(code, shared),
         (None, None) if file.is_some() || stdin().is_terminal() => {
             prompt::prompt(file.as_deref(), !no_startup, shared)
         }
-        (Some(Command::Stdin) | None, _) => run::run(&Run::of("-"), shared),
+        (Some(Command::Stdin(_)) | None, _) => run::run(&Run::of("-"), shared),
     };
     let code = outcome.unwrap_or_else(|problem: Problem| {
         eprintln!("flambeau: {problem}");

@@ -25,11 +25,8 @@ pub fn run(run: &Run, shared: &Shared) -> Result<u8, Problem> {
         Interrupts::watch().map_err(|error| Problem::EngineFailed(error.to_string()))?;
     if run.script == Path::new("-") {
         // Before standard input has been read: inside another process it would be empty.
-        let folder = std::env::current_dir().ok();
-        let script_dir = folder.as_deref();
-        let sandbox = run.sandbox;
-        let places = Places { explicit: shared.env.as_deref(), script_dir, sandbox };
-        extension::move_in_if_needed(places)?;
+        let places = Places::around(shared.env.as_deref(), None);
+        extension::move_in_if_needed(&Places { sandbox: run.sandbox, ..places })?;
     }
     evaluate(Source::read(&run.script)?, run, shared, &interrupts)
 }
@@ -68,10 +65,9 @@ fn evaluate(
         limits: run.limits(),
         ..Configure::default()
     };
-    let places =
-        Places { explicit: shared.env.as_deref(), script_dir: Some(&folder), sandbox: run.sandbox };
+    let places = Places::around(shared.env.as_deref(), Some(&folder));
     let (answer, answers) = mpsc::channel();
-    let engine = start(places, configure, {
+    let engine = start(&Places { sandbox: run.sandbox, ..places }, configure, {
         let screen = screen.clone();
         move |event| match event {
             // Nobody listens any more once the first answer was taken.

@@ -18,7 +18,7 @@ use crate::problem::Problem;
 /// # Errors
 /// Whatever stands in the way, in one line that says what to do.
 pub fn start(
-    places: Places<'_>,
+    places: &Places,
     configure: Configure,
     on_event: impl Fn(Event) + Send + Sync + 'static,
 ) -> Result<Engine, Problem> {
@@ -51,10 +51,8 @@ pub fn start_behind(
     then: impl FnOnce(Result<Arc<Engine>, Problem>) + Send + 'static,
 ) -> std::io::Result<()> {
     let begin = move || {
-        let folder = configure.script_dir.clone().or_else(|| std::env::current_dir().ok());
-        let places =
-            Places { explicit: explicit.as_deref(), script_dir: folder.as_deref(), sandbox: false };
-        then(start(places, configure, on_event).map(Arc::new));
+        let places = Places::around(explicit.as_deref(), configure.script_dir.as_deref());
+        then(start(&places, configure, on_event).map(Arc::new));
         // mimalloc, in the engine library, takes the thread that opened it for the main one: were it to end while
         // another begins, that one would crash.
         loop {

@@ -151,3 +151,38 @@ def test_subscriptions_are_welcomed(kernel):
     frames = socket.recv_multipart()
     assert any(b"iopub_welcome" in frame for frame in frames)
     context.destroy(linger=0)
+
+
+def history(kernel, **asked):
+    return kernel.reply(kernel.client.history(raw=True, **asked))["history"]
+
+
+def test_history_is_shared_by_all_sessions(kernel, tmp_path):
+    kernel.run("let first = 6")
+    kernel.run("first * 7")
+    (session, _, _) = history(kernel, hist_access_type="tail", n=1)[0]
+    other = Kernel()
+    try:
+        assert history(other, hist_access_type="range", session=session, start=1, output=True) == [
+            [session, 1, ["let first = 6", None]],
+            [session, 2, ["first * 7", "42"]],
+        ]
+        other.run("let second = 1")
+        assert history(other, hist_access_type="range", session=-1, start=2) == [[session, 2, "first * 7"]]
+    finally:
+        other.close()
+    assert [line for _, _, line in history(kernel, hist_access_type="search", pattern="let*", n=2)] == [
+        "let first = 6",
+        "let second = 1",
+    ]
+
+
+def test_a_history_that_cannot_be_had_is_told_and_does_without(tmp_path, monkeypatch):
+    (tmp_path / "flambeau").write_text("no folder")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    kernel = Kernel()
+    try:
+        kernel.run("1 + 1")
+        assert history(kernel, hist_access_type="tail", n=9, output=True) == [[1, 1, ["1 + 1", "2"]]]
+    finally:
+        kernel.close()

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use tempfile::TempDir;
 
 use crate::{program, repository, svg};
 
@@ -14,6 +15,36 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many lines that have left the screen are kept.
 const SCROLLBACK: usize = 2000;
+
+/// Interrupts.
+pub const CTRL_C: &str = "\x03";
+/// Leaves the prompt.
+pub const CTRL_D: &str = "\x04";
+/// Searches the history.
+pub const CTRL_R: &str = "\x12";
+/// Takes away what stands before the cursor.
+pub const CTRL_U: &str = "\x15";
+/// The key Esc.
+pub const ESCAPE: &str = "\x1b";
+/// The arrow to the left.
+pub const LEFT: &str = "\x1b[D";
+/// The arrow up.
+pub const UP: &str = "\x1b[A";
+
+/// A home directory with nothing in it.
+///
+/// # Panics
+/// When there is no temporary folder to be had.
+pub fn home() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+/// The program without arguments, at its first prompt.
+pub fn start(home: &TempDir) -> Terminal {
+    let terminal = Start::new(&[], home.path()).start();
+    terminal.see_prompt(1);
+    terminal
+}
 
 /// What the program has written so far.
 struct Shown {

@@ -1,20 +1,6 @@
 //! The prompt in a real terminal: cells, errors, interrupts, leaving.
 
-use flambeau_tests::terminal::{Start, Terminal};
-use tempfile::TempDir;
-
-const CTRL_C: &str = "\x03";
-const CTRL_D: &str = "\x04";
-
-fn start(home: &TempDir) -> Terminal {
-    let terminal = Start::new(&[], home.path()).start();
-    terminal.see_prompt(1);
-    terminal
-}
-
-fn home() -> TempDir {
-    tempfile::tempdir().expect("a folder")
-}
+use flambeau_tests::terminal::{CTRL_C, CTRL_D, Start, home, start};
 
 #[test]
 fn shows_the_value_of_a_cell_and_keeps_its_variables() {

@@ -1,20 +1,13 @@
 //! What helps at the prompt: completion, history, help, commands.
 
-use flambeau_tests::terminal::{Start, Terminal};
+use flambeau_tests::terminal::{CTRL_D, Start, Terminal, UP, home};
 use tempfile::TempDir;
-
-fn home() -> TempDir {
-    tempfile::tempdir().expect("a folder")
-}
 
 fn start(home: &TempDir) -> Terminal {
     let terminal = Start::new(&[], home.path()).with("PAGER", "cat").start();
     terminal.see_prompt(1);
     terminal
 }
-
-const UP: &str = "\x1b[A";
-const CTRL_D: &str = "\x04";
 
 #[test]
 fn tab_completes_names_of_a_namespace() {

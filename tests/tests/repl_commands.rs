@@ -1,19 +1,7 @@
 //! The commands of the prompt that no other test is about.
 
-use flambeau_tests::terminal::{Start, Terminal};
+use flambeau_tests::terminal::{CTRL_C, Start, home, start};
 use tempfile::TempDir;
-
-const CTRL_C: &str = "\x03";
-
-fn home() -> TempDir {
-    tempfile::tempdir().expect("a folder")
-}
-
-fn start(home: &TempDir) -> Terminal {
-    let terminal = Start::new(&[], home.path()).start();
-    terminal.see_prompt(1);
-    terminal
-}
 
 /// An executable file in `home`.
 fn program(home: &TempDir, name: &str, text: &str) -> String {

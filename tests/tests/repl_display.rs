@@ -1,18 +1,7 @@
 //! What the end of a cell shows: tables, modules, tensors, what is longer than the screen, pictures.
 
 use flambeau_tests::session::Recorded;
-use flambeau_tests::terminal::{Start, Terminal};
-use tempfile::TempDir;
-
-fn home() -> TempDir {
-    tempfile::tempdir().expect("a folder")
-}
-
-fn start(home: &TempDir) -> Terminal {
-    let terminal = Start::new(&[], home.path()).start();
-    terminal.see_prompt(1);
-    terminal
-}
+use flambeau_tests::terminal::{Start, home, start};
 
 /// The representation of an expression's value.
 fn represented(code: &str, mime: &str, width: usize) -> Option<String> {

@@ -1,17 +1,6 @@
 //! Output at the prompt: what comes while a cell is typed, progress, long results.
 
-use flambeau_tests::terminal::{Start, Terminal};
-use tempfile::TempDir;
-
-fn home() -> TempDir {
-    tempfile::tempdir().expect("a folder")
-}
-
-fn start(home: &TempDir) -> Terminal {
-    let terminal = Start::new(&[], home.path()).start();
-    terminal.see_prompt(1);
-    terminal
-}
+use flambeau_tests::terminal::{home, start};
 
 /// A thread of Python's that waits until it may print.
 const THREAD: &str = "py.exec(`

@@ -1,18 +1,11 @@
 //! Python at the prompt: the same variables, its continuation, completion, help and errors.
 
-use flambeau_tests::terminal::{Start, Terminal};
+use flambeau_tests::terminal::{self, CTRL_C, CTRL_U, Start, Terminal, home};
 use tempfile::TempDir;
-
-const CTRL_C: &str = "\x03";
-
-fn home() -> TempDir {
-    tempfile::tempdir().expect("a folder")
-}
 
 /// At a prompt for Python; the next cell is the first.
 fn start(home: &TempDir) -> Terminal {
-    let mut terminal = Start::new(&[], home.path()).start();
-    terminal.see_prompt(1);
+    let mut terminal = terminal::start(home);
     terminal.press(":python\r");
     terminal.see_python_prompt(1);
     terminal
@@ -169,6 +162,26 @@ fn tab_completes_live_objects() {
     terminal.press("from collec\t import Ordere\t\r");
     terminal.see_python_prompt(7);
     terminal.see("import OrderedDict");
+}
+
+#[test]
+fn tab_asks_the_type_of_an_object_for_keys() {
+    let home = home();
+    let mut terminal = start(&home);
+    terminal.enter_python("import os", 2);
+    terminal.press("os.environ['HOM\t'] == os.path.expanduser('~')\r");
+    terminal.see_python_prompt(3);
+    terminal.see("os.environ['HOME'] == os.path.expanduser('~')\nTrue\n");
+    // An object that answers to any name is not asked itself.
+    terminal.press(
+        "class Answers:\rdef __getattr__(self, name): print('tou' + 'ched'); return dict\r\r",
+    );
+    terminal.see_python_prompt(4);
+    terminal.enter_python("answers = Answers()", 5);
+    terminal.press(&format!("answers['no_such\t{CTRL_U}40 + 2\r"));
+    terminal.see_python_prompt(6);
+    terminal.see("\n42\n");
+    assert!(!terminal.screen().contains("touched"), "{}", terminal.screen());
 }
 
 #[test]

@@ -2,23 +2,9 @@
 
 use std::process::Command;
 
-use flambeau_tests::terminal::{Start, Terminal};
-use tempfile::TempDir;
-
-const CTRL_C: &str = "\x03";
-const CTRL_R: &str = "\x12";
-const CTRL_U: &str = "\x15";
-const LEFT: &str = "\x1b[D";
-
-fn home() -> TempDir {
-    tempfile::tempdir().expect("a folder")
-}
-
-fn start(home: &TempDir) -> Terminal {
-    let terminal = Start::new(&[], home.path()).start();
-    terminal.see_prompt(1);
-    terminal
-}
+use flambeau_tests::terminal::{
+    CTRL_C, CTRL_D, CTRL_R, CTRL_U, LEFT, Start, Terminal, home, start,
+};
 
 #[test]
 fn a_line_stays_whole_when_the_terminal_changes_its_size() {
@@ -73,7 +59,7 @@ fn ten_thousand_cells_are_searched() {
     let home = home();
     let mut terminal = start(&home);
     terminal.enter("1", 2);
-    terminal.press("\x04");
+    terminal.press(CTRL_D);
     assert_eq!(terminal.end(), 0);
     let fill = "import sqlite3, sys\n\
                 file = sqlite3.connect(sys.argv[1])\n\

@@ -1,10 +1,7 @@
 //! The user's settings and the startup script.
 
-use flambeau_tests::terminal::{Start, Terminal};
+use flambeau_tests::terminal::{CTRL_C, CTRL_D, ESCAPE, Start, start};
 use tempfile::TempDir;
-
-const CTRL_D: &str = "\x04";
-const ESCAPE: &str = "\x1b";
 
 /// A home directory with these settings.
 fn home(settings: &str) -> TempDir {
@@ -17,12 +14,6 @@ fn write(home: &TempDir, file: &str, text: &str) {
     let folder = home.path().join(".config/flambeau");
     std::fs::create_dir_all(&folder).expect("a folder");
     std::fs::write(folder.join(file), text).expect("a file");
-}
-
-fn start(home: &TempDir) -> Terminal {
-    let terminal = Start::new(&[], home.path()).start();
-    terminal.see_prompt(1);
-    terminal
 }
 
 #[test]
@@ -134,7 +125,7 @@ fn the_mark_of_ctrl_c_does_not_stand_before_the_report() {
     let mut terminal = start(&home);
     terminal.press("print(\"running\"); loop {}\r");
     terminal.wait("running", |screen| screen.lines().any(|line| line == "running"));
-    terminal.press("\x03");
+    terminal.press(CTRL_C);
     terminal.see_prompt(2);
     assert!(!terminal.raw().contains("^C"), "{}", terminal.screen());
     terminal.see("\nrunning\n  × KeyboardInterrupt");

@@ -1,5 +1,5 @@
-//! The wheel, installed into an environment of its own: the program, `import flambeau`, and no trace of the machine
-//! that built it.
+//! The wheel, installed into an environment of its own: the program, `import flambeau`, what Jupyter's programs find in
+//! it, and no trace of the machine that built it.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -44,6 +44,11 @@ fn environment(folder: &Path) -> PathBuf {
             symlink(entry.path(), packages.join(entry.file_name())).expect("a link");
         }
     }
+    // The templates of pages, which pip would put there.
+    let data = Path::new("share/jupyter");
+    std::fs::create_dir_all(prefix.join(data)).expect("a folder");
+    let templates = data.join("nbconvert");
+    symlink(ours.join(&templates), prefix.join(&templates)).expect("a link");
     prefix
 }
 
@@ -95,4 +100,17 @@ fn pip_installs_program_and_package() {
     let printed =
         run(Command::new(prefix.join("bin/python")).args(["-c", code]).current_dir(folder.path()));
     assert_eq!(printed.stdout, "[2.0, 2.0]\n");
+
+    // Programs of Jupyter's, which were told of nothing.
+    let mut python = Command::new(prefix.join("bin/python"));
+    for name in ["JUPYTER_PATH", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "XDG_DATA_HOME"] {
+        python.env_remove(name);
+    }
+    run(python
+        .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "-rs"])
+        .args(["tests/wheel", "tests/kernel/test_clients.py"].map(|file| repository().join(file)))
+        .current_dir(folder.path())
+        .env("HOME", folder.path())
+        .env("JUPYTER_RUNTIME_DIR", folder.path().join("runtime"))
+        .env("PYTHONDONTWRITEBYTECODE", "1"));
 }

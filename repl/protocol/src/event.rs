@@ -5,6 +5,12 @@ use serde::{Deserialize, Serialize};
 /// Representations of one thing by MIME type: text as it is, other data in base64.
 pub type Bundle = Vec<(String, String)>;
 
+/// The representation of a bundle that there always is, as plain text.
+pub fn plain_text(bundle: &Bundle) -> &str {
+    let plain = bundle.iter().find(|(mime, _)| mime == "text/plain");
+    plain.map_or("", |(_, text)| text)
+}
+
 /// One message from the engine; the front end decides how it looks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event", content = "data")]

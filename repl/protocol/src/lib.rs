@@ -12,7 +12,7 @@ mod request;
 
 pub use event::{
     Bundle, Comm, Completion, CudaMemory, DeviceMemory, Display, Done, ErrorReport, Event,
-    OperatorTime, Progress, Signature, Variable,
+    OperatorTime, Progress, Signature, Variable, plain_text,
 };
 pub use request::{Answer, Configure, Language, Limits, Permissions, Request};
 

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::outbox::{Outbox, Stream};
@@ -19,7 +19,13 @@ const CHUNK: usize = 64 << 10;
 
 /// The pipes that stand in the place of the two streams.
 #[derive(Clone)]
-pub struct Capture(Arc<Mutex<[Pipe; 2]>>, Arc<Outbox>);
+pub struct Capture(Arc<Mutex<Pipes>>, Arc<Outbox>);
+
+struct Pipes {
+    pipes: [Pipe; 2],
+    /// What is read lies here first. Kept, because it is read at every event.
+    chunk: Box<[u8]>,
+}
 
 struct Pipe {
     stream: Stream,
@@ -44,7 +50,10 @@ impl Capture {
         rustix::stdio::dup2_stdout(output_end)?;
         rustix::stdio::dup2_stderr(error_end)?;
         let ends = [output.reader.try_clone()?, error.reader.try_clone()?];
-        let capture = Capture(Arc::new(Mutex::new([output, error])), outbox);
+        let capture = Capture(
+            Arc::new(Mutex::new(Pipes { pipes: [output, error], chunk: vec![0; CHUNK].into() })),
+            outbox,
+        );
         let reading = capture.clone();
         thread::Builder::new().name("flambeau capture".to_owned()).spawn(move || {
             loop {
@@ -61,9 +70,14 @@ impl Capture {
     /// Takes what has been written so far.
     pub fn drain(&self) {
         let mut pipes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for pipe in pipes.iter_mut() {
-            let mut chunk = [0; CHUNK];
-            while let Ok(length @ 1..) = pipe.reader.read(&mut chunk) {
+        let Pipes { pipes, chunk } = &mut *pipes;
+        let mut ready = pipes.each_ref().map(|pipe| PollFd::new(&pipe.reader, PollFlags::IN));
+        // Asked at every event; mostly there is nothing.
+        if matches!(poll(&mut ready, Some(&Timespec::default())), Ok(0)) {
+            return;
+        }
+        for pipe in pipes {
+            while let Ok(length @ 1..) = pipe.reader.read(chunk) {
                 let text = decoded(&mut pipe.rest, &chunk[..length]);
                 self.1.write(pipe.stream, &text);
             }

@@ -29,8 +29,10 @@ fn info() -> Value {
             "version": "1.27",
             "mimetype": "text/x-rhai",
             "file_extension": ".rhai",
-            "pygments_lexer": "rust",
+            "pygments_lexer": "rhai",
+            // The nearest that editors have.
             "codemirror_mode": "rust",
+            "nbconvert_exporter": "script",
         },
         "banner": concat!("Flambeau ", env!("CARGO_PKG_VERSION"), ": Rhai over PyTorch"),
         "help_links": [
@@ -80,7 +82,7 @@ impl Kernel {
         let content = match request.kind() {
             "kernel_info_request" => info(),
             "is_complete_request" => is_complete(&request.content),
-            "history_request" => self.inputs.history(&request.content),
+            "history_request" => self.history.answer(&request.content),
             "comm_info_request" => self.comms.info(&request.content),
             "shutdown_request" => {
                 self.ended = true;
@@ -105,30 +107,34 @@ impl Kernel {
                 engine.interrupt();
                 self.aborts = true;
             }
-            (Some(Current::Comm(..)), Started::Running(engine)) => {
-                engine.interrupt();
-                self.abort();
+            (current, engine) => {
+                if let (Some(Current::Comm(..)), Started::Running(engine)) = (current, engine) {
+                    engine.interrupt();
+                }
+                let cells = self.take_cells();
+                self.abort(&cells);
             }
-            _ => self.abort(),
         }
     }
 
-    /// Answers every cell that waits: it is not executed.
-    pub(super) fn abort(&mut self) {
-        // What was sent before this moment may still lie in the socket.
+    /// Takes every cell that waits out of the queue. Those that were sent before this moment and come later are not
+    /// begun either.
+    pub(super) fn take_cells(&mut self) -> VecDeque<Message> {
+        // Some may still lie in the socket.
         while let Some(request) = self.receive(Channel::Shell) {
             self.shell(request);
         }
-        // Before anything is answered: what a client sends behind that was not sent before.
         self.failed = Some((Instant::now(), OffsetDateTime::now_utc()));
-        let (aborted, kept) = std::mem::take(&mut self.queue)
+        let (cells, kept) = std::mem::take(&mut self.queue)
             .into_iter()
             .partition(|request| request.kind() == "execute_request");
         self.queue = kept;
-        let aborted: VecDeque<Message> = aborted;
-        for request in aborted {
-            self.answer_aborted(&request);
-        }
+        cells
+    }
+
+    /// Answers cells that are not executed.
+    pub(super) fn abort(&mut self, cells: &VecDeque<Message>) {
+        cells.iter().for_each(|request| self.answer_aborted(request));
     }
 
     fn answer_aborted(&mut self, request: &Message) {
@@ -137,7 +143,7 @@ impl Kernel {
             "ename": "aborted",
             "evalue": "",
             "traceback": [],
-            "execution_count": self.inputs.count(),
+            "execution_count": self.history.count(),
         });
         self.answer_at_once(Channel::Shell, request, content);
     }
@@ -158,10 +164,11 @@ fn is_complete(content: &Value) -> Value {
     let Some(last) = spans.last() else { return json!({"status": "complete"}) };
     // A notebook's cell has no prompt behind it: a mark is not waited for.
     let last = cells::Span { marked: false, ..last.clone() };
+    let part = &code[last.range.clone()];
     if is_open(code, &last) {
-        let indent = " ".repeat(indentation(code, last.language));
+        let indent = " ".repeat(indentation(part, last.language));
         json!({"status": "incomplete", "indent": indent})
-    } else if is_wrong(&code[last.range.clone()], last.language) {
+    } else if is_wrong(part, last.language) {
         json!({"status": "invalid"})
     } else {
         json!({"status": "complete"})

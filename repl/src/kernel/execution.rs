@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use flambeau_protocol::{Bundle, Done, ErrorReport, Event, Language, Request};
+use flambeau_protocol::{Done, ErrorReport, Event, Language, Request, plain_text};
 use serde_json::{Map, Value, json};
 
 use super::publish::{bundle, parsed};
@@ -18,7 +18,7 @@ pub struct Execution {
     /// What is still to be evaluated.
     parts: VecDeque<Part>,
     name: String,
-    number: usize,
+    number: u32,
     /// The number of the request to the engine that is under way.
     waits_for: u64,
     begun: usize,
@@ -53,7 +53,7 @@ fn described(error: &ErrorReport) -> Value {
     json!({"ename": error.kind, "evalue": error.message, "traceback": traceback})
 }
 
-fn with_status(mut content: Value, status: &str, count: usize) -> Value {
+fn with_status(mut content: Value, status: &str, count: u32) -> Value {
     content["status"] = json!(status);
     content["execution_count"] = json!(count);
     content
@@ -68,7 +68,7 @@ impl Kernel {
         let code = content["code"].as_str().unwrap_or_default().to_owned();
         let silent = flag(content, "silent", false);
         let stored = !silent && flag(content, "store_history", true) && !code.trim().is_empty();
-        let number = if stored { self.inputs.begin(&code) } else { self.inputs.count() };
+        let number = if stored { self.history.begin(&code) } else { self.history.count() };
         if !silent {
             let content = json!({"code": code, "execution_count": number});
             self.publish("execute_input", content);
@@ -135,7 +135,7 @@ impl Kernel {
     /// Has the engine evaluate what comes next of the cell; with nothing left the cell has ended.
     fn next_part(&mut self) {
         let Some(Current::Execution(execution)) = &mut self.current else { return };
-        let keep = execution.stored.then_some(execution.number as u64);
+        let keep = execution.stored.then_some(u64::from(execution.number));
         let (code, language, source_name, keep) = match execution.parts.pop_front() {
             Some(part) => {
                 let name = name_of_part(&execution.name, execution.begun);
@@ -196,7 +196,7 @@ impl Kernel {
         let (number, last) = (execution.number, execution.parts.is_empty());
         if let Some(result) = done.result.filter(|_| last && !execution.silent) {
             if execution.stored {
-                self.inputs.result(number, text_of(&result));
+                self.history.result(number, plain_text(&result));
             }
             let data = bundle(result);
             let metadata = parsed(done.metadata.as_deref().unwrap_or("{}"));
@@ -236,20 +236,17 @@ impl Kernel {
                 with_status(content, "error", number)
             }
         };
-        self.reply(Channel::Shell, &request, content);
-        let stops = flag(&request.content, "stop_on_error", true);
-        self.publish_status("idle", &request.header);
         let interrupted = std::mem::take(&mut self.aborts);
-        if error.is_some() && (stops || interrupted) {
-            self.abort();
-        }
+        let stops = flag(&request.content, "stop_on_error", true) || interrupted;
+        // Before anybody knows: what is sent in answer to the error is meant.
+        let waiting = match error.is_some() && stops {
+            true => self.take_cells(),
+            false => VecDeque::new(),
+        };
+        self.reply(Channel::Shell, &request, content);
+        self.publish_status("idle", &request.header);
+        self.abort(&waiting);
     }
-}
-
-/// The representation that there always is.
-fn text_of(bundle: &Bundle) -> &str {
-    let plain = bundle.iter().find(|(mime, _)| mime == "text/plain");
-    plain.map_or("", |(_, text)| text)
 }
 
 /// What an expression came to.

@@ -9,7 +9,7 @@ mod connection;
 mod control;
 mod cursor;
 mod execution;
-mod input;
+mod history;
 mod outbox;
 mod publish;
 mod questions;
@@ -26,6 +26,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use flambeau_protocol::{Configure, Event};
+use rustix::process::{Signal, getpgrp, getpid, kill_process_group};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -33,36 +34,37 @@ use time::OffsetDateTime;
 
 use crate::cli::Shared;
 use crate::engine::Engine;
-use crate::environment::Places;
+use crate::environment::{Places, own};
 use crate::extension;
 use crate::problem::{Problem, exit};
+use crate::settings;
 use crate::start::start_behind;
 
 use capture::Capture;
 use comms::Comms;
 use connection::Connection;
 use execution::Execution;
-use input::Inputs;
+use history::History;
 use outbox::{Item, Outbox, heard};
 use publish::Bars;
 use sockets::{Channel, Sockets};
 use wire::{Message, Session};
 
-/// How long text waits for more, so that a loop of prints does not flood clients: Jupyter's server cuts off at a
-/// thousand messages per second.
+/// How long text waits for more, so that what one print writes is one message and a loop of prints does not flood
+/// clients: Jupyter's server cuts off at a thousand messages per second.
 const TOGETHER: Duration = Duration::from_millis(10);
 /// How often is looked whether the parent is still there.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Serves the clients of a connection file until one of them, or a signal, ends it.
+/// Serves the clients of a connection file until one of them, or a signal, ends it. A kernel that was installed into an
+/// environment is that environment's, wherever the notebook lies.
 ///
 /// # Errors
 /// What is wrong with the connection file, or with what it names.
 pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
-    let folder = std::env::current_dir().ok();
-    let places =
-        Places { explicit: shared.env.as_deref(), script_dir: folder.as_deref(), sandbox: false };
-    extension::move_in_if_needed(places)?;
+    let env = shared.env.clone().or_else(own);
+    let places = Places::around(env.as_deref(), None);
+    extension::move_in_if_needed(&places)?;
     let connection = Connection::read(file)?;
     let wrong = |cause| Problem::Connection { path: file.to_owned(), cause };
     let sockets = Sockets::bind(&connection).map_err(wrong)?;
@@ -82,8 +84,10 @@ pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
     };
     let then = move |engine| started.push(Item::Started(engine));
     let configure = Configure { notebook: true, ..Configure::default() };
-    start_behind(shared.env.clone(), configure, on_event, then).map_err(broken)?;
-    let mut kernel = Kernel::new(sockets, Session::new(&connection.key), outbox, bell);
+    start_behind(env, configure, on_event, then).map_err(broken)?;
+    let (settings, _) = settings::read();
+    let history = History::start(settings.editor.history, outbox.clone()).map_err(broken)?;
+    let mut kernel = Kernel::new(sockets, Session::new(&connection.key), outbox, bell, history);
     kernel.serve();
     Ok(exit::OK)
 }
@@ -128,15 +132,13 @@ struct Kernel {
     current: Option<Current>,
     /// The header of the request that output belongs to.
     parent: Value,
-    inputs: Inputs,
+    history: History,
     bars: Bars,
     comms: Comms,
     /// The question that the user has not answered.
     question: Option<u64>,
     /// The number of the last request to the engine.
     asked: u64,
-    /// When text was last said.
-    said: Instant,
     /// When a cell failed last: what was sent before is not begun either, though it comes later.
     failed: Option<(Instant, OffsetDateTime)>,
     /// Whether the cell under way was interrupted: then those behind it are not begun.
@@ -145,7 +147,13 @@ struct Kernel {
 }
 
 impl Kernel {
-    fn new(sockets: Sockets, session: Session, outbox: Arc<Outbox>, bell: UnixStream) -> Kernel {
+    fn new(
+        sockets: Sockets,
+        session: Session,
+        outbox: Arc<Outbox>,
+        bell: UnixStream,
+        history: History,
+    ) -> Kernel {
         Kernel {
             sockets,
             session,
@@ -155,12 +163,11 @@ impl Kernel {
             queue: VecDeque::new(),
             current: None,
             parent: json!({}),
-            inputs: Inputs::default(),
+            history,
             bars: Bars::default(),
             comms: Comms::default(),
             question: None,
             asked: 0,
-            said: Instant::now(),
             failed: None,
             aborts: false,
             ended: false,
@@ -170,10 +177,10 @@ impl Kernel {
     fn serve(&mut self) {
         let parent = std::env::var("JPY_PARENT_PID").ok().and_then(|pid| pid.parse::<u32>().ok());
         self.publish_status("starting", &json!({}));
-        let mut late = false;
+        // Since when text waits for more.
+        let mut waiting: Option<Instant> = None;
         while !self.ended {
-            let since = self.said.elapsed();
-            let patience = if late { TOGETHER.saturating_sub(since) } else { LOOK };
+            let patience = waiting.map_or(LOOK, |since| TOGETHER.saturating_sub(since.elapsed()));
             let arrived = self.sockets.wait(&self.bell, patience);
             if arrived.heartbeat {
                 self.sockets.beat();
@@ -182,9 +189,9 @@ impl Kernel {
                 self.welcome();
             }
             heard(&self.bell);
-            let text = self.said.elapsed() >= TOGETHER;
-            let items = self.outbox.take(text);
-            late = !text;
+            let text = waiting.is_some_and(|since| since.elapsed() >= TOGETHER);
+            let (items, waits) = self.outbox.take(text);
+            waiting = waits.then(|| waiting.unwrap_or_else(Instant::now));
             for item in items {
                 self.take(item);
             }
@@ -224,7 +231,6 @@ impl Kernel {
             Item::Started(Ok(engine)) => self.engine = Started::Running(engine),
             Item::Started(Err(problem)) => self.engine = Started::Failed(problem.to_string()),
             Item::Text(stream, text) => {
-                self.said = Instant::now();
                 self.publish("stream", json!({"name": stream.name(), "text": text}));
             }
             Item::Event(event) => self.event(event),
@@ -258,5 +264,15 @@ impl Kernel {
                 thread::sleep(Duration::from_millis(1));
             }
         }
+        end_group();
+    }
+}
+
+/// Ends the processes that cells have started and left. Jupyter starts a kernel as the leader of a group; started in
+/// another way, it is not alone in its group.
+fn end_group() {
+    if getpgrp() == getpid() {
+        // We hear it too, and are ending already.
+        let _ = kill_process_group(getpid(), Signal::TERM);
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use flambeau_protocol::Event;
 
@@ -59,6 +59,8 @@ struct Waiting {
     items: VecDeque<Item>,
     /// Bytes of text in `items`.
     text: usize,
+    /// Whether the bell was rung since all was taken.
+    rung: bool,
 }
 
 impl Outbox {
@@ -74,15 +76,20 @@ impl Outbox {
         Ok((Arc::new(outbox), heard))
     }
 
-    fn ring(&self) {
-        // Full means that it rings.
-        let _ = (&self.bell).write(&[1]);
-    }
-
     /// Adds an item.
     pub fn push(&self, item: Item) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).items.push_back(item);
-        self.ring();
+        self.add(self.waiting.lock().unwrap_or_else(PoisonError::into_inner), item);
+    }
+
+    /// Adds an item and rings, once for all that is taken together.
+    fn add(&self, mut waiting: MutexGuard<'_, Waiting>, item: Item) {
+        waiting.items.push_back(item);
+        let rung = std::mem::replace(&mut waiting.rung, true);
+        drop(waiting);
+        if !rung {
+            // Full means that it rings.
+            let _ = (&self.bell).write(&[1]);
+        }
     }
 
     /// Adds text; waits while there is too much.
@@ -96,20 +103,20 @@ impl Outbox {
         let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
         waiting.text += text.len();
         match waiting.items.back_mut() {
+            // Who knows of the beginning comes back for it.
             Some(Item::Text(last, held)) if *last == stream && held.len() < MESSAGE => {
                 held.push_str(text);
             }
-            _ => waiting.items.push_back(Item::Text(stream, text.to_owned())),
+            _ => self.add(waiting, Item::Text(stream, text.to_owned())),
         }
-        drop(waiting);
-        self.ring();
     }
 
-    /// Takes all. With `text` text at the end stays, so that more can be put to it.
-    pub fn take(&self, text: bool) -> VecDeque<Item> {
+    /// Takes all, but without `text` no text at the end, so that more can be put to it; and whether some stays.
+    pub fn take(&self, text: bool) -> (VecDeque<Item>, bool) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut items = std::mem::take(&mut waiting.items);
         waiting.text = 0;
+        waiting.rung = false;
         if !text && let Some(last) = items.pop_back() {
             match last {
                 Item::Text(stream, held) => {
@@ -119,13 +126,14 @@ impl Outbox {
                 other => items.push_back(other),
             }
         }
+        let waits = !waiting.items.is_empty();
         drop(waiting);
         self.taken.notify_all();
-        items
+        (items, waits)
     }
 }
 
-/// Silences the bell.
+/// Silences the bell; what comes from now on is taken, or rings again.
 pub fn heard(mut bell: &UnixStream) {
     let mut rings = [0; 64];
     while let Ok(1..) = bell.read(&mut rings) {}

@@ -8,9 +8,16 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::{Install, KernelAction, Shared};
+use crate::cli::{Install, KernelAction, Place, Shared};
 use crate::environment::{Places, search};
 use crate::problem::{Problem, exit};
+
+/// What clients show beside the kernel's name.
+const LOGOS: [(&str, &[u8]); 3] = [
+    ("logo-32x32.png", include_bytes!("logos/logo-32x32.png")),
+    ("logo-64x64.png", include_bytes!("logos/logo-64x64.png")),
+    ("logo-svg.svg", include_bytes!("logos/logo-svg.svg")),
+];
 
 /// Installs, removes or lists.
 ///
@@ -19,17 +26,15 @@ use crate::problem::{Problem, exit};
 pub fn manage(action: &KernelAction, shared: &Shared) -> Result<u8, Problem> {
     match action {
         KernelAction::Install(options) => {
-            let folder = kernels(options, shared)?.join(&options.name);
-            let problem =
-                |error: io::Error| Problem::Spec { path: folder.clone(), cause: error.to_string() };
-            fs::create_dir_all(&folder).map_err(problem)?;
-            let spec = spec(options, shared).map_err(problem)?;
-            let text = serde_json::to_string_pretty(&spec).unwrap_or_default();
-            fs::write(folder.join("kernel.json"), text + "\n").map_err(problem)?;
-            println!("installed the kernel '{}' in {}", options.name, folder.display());
+            let folder = kernels(&options.place, shared)?.join(&options.place.name);
+            write(&folder, options, shared).map_err(|error| Problem::Spec {
+                path: folder.clone(),
+                cause: error.to_string(),
+            })?;
+            println!("installed the kernel '{}' in {}", options.place.name, folder.display());
         }
         KernelAction::Uninstall(options) => {
-            let folder = kernels(options, shared)?.join(&options.name);
+            let folder = kernels(&options.place, shared)?.join(&options.place.name);
             let problem = |cause: String| Problem::Spec { path: folder.clone(), cause };
             if !is_ours(&folder) {
                 return Err(problem("there is no kernel of Flambeau's".to_owned()));
@@ -37,7 +42,7 @@ pub fn manage(action: &KernelAction, shared: &Shared) -> Result<u8, Problem> {
             fs::remove_dir_all(&folder).map_err(|error| problem(error.to_string()))?;
             println!("removed {}", folder.display());
         }
-        KernelAction::List => {
+        KernelAction::List(_) => {
             let mut folders = Vec::new();
             if let Some(user) = user() {
                 folders.push(user);
@@ -66,13 +71,37 @@ fn is_ours(folder: &Path) -> bool {
     spec.is_some_and(|spec| spec["language"] == "rhai" && spec["argv"][1] == "kernel")
 }
 
-fn spec(options: &Install, shared: &Shared) -> io::Result<Value> {
+fn write(folder: &Path, options: &Install, shared: &Shared) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let spec = spec(&program(folder)?, options, shared)?;
+    let text = serde_json::to_string_pretty(&spec).unwrap_or_default();
+    fs::write(folder.join("kernel.json"), text + "\n")?;
+    LOGOS.iter().try_for_each(|(name, picture)| fs::write(folder.join(name), picture))
+}
+
+/// How a spec in `folder` names this program: from there, where both are in one prefix, so that this may be moved or
+/// packed; clients know the folder by the name `resource_dir`.
+fn program(folder: &Path) -> io::Result<String> {
     let program = std::env::current_exe()?;
-    let mut argv = vec![program.to_string_lossy().into_owned(), "kernel".to_owned()];
+    let folder = folder.canonicalize()?;
+    // PREFIX/share/jupyter/kernels/NAME
+    let beside = folder.ancestors().nth(4).map(|prefix| prefix.join("bin"));
+    Ok(match (beside, program.canonicalize()?) {
+        (Some(bin), found) if found.parent() == Some(&bin) => {
+            let name = found.file_name().unwrap_or_default().to_string_lossy();
+            format!("{{resource_dir}}/../../../../bin/{name}")
+        }
+        _ => program.to_string_lossy().into_owned(),
+    })
+}
+
+fn spec(program: &str, options: &Install, shared: &Shared) -> io::Result<Value> {
+    let mut argv = vec![program.to_owned(), "kernel".to_owned()];
     if let Some(env) = &shared.env {
         argv.extend(["--env".to_owned(), std::path::absolute(env)?.to_string_lossy().into_owned()]);
     }
-    argv.extend(["-f".to_owned(), "{connection_file}".to_owned()]);
+    // Clients append arguments of their own, which are nothing to the kernel.
+    argv.extend(["-f", "{connection_file}", "--"].map(str::to_owned));
     let env: Map<String, Value> =
         options.variables.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     Ok(json!({
@@ -87,12 +116,12 @@ fn spec(options: &Install, shared: &Shared) -> io::Result<Value> {
 }
 
 /// The folder of the kernels that is meant.
-fn kernels(options: &Install, shared: &Shared) -> Result<PathBuf, Problem> {
+fn kernels(place: &Place, shared: &Shared) -> Result<PathBuf, Problem> {
     let nowhere = |cause: &str| Problem::Spec { path: PathBuf::new(), cause: cause.to_owned() };
-    if let Some(prefix) = &options.prefix {
+    if let Some(prefix) = &place.prefix {
         return Ok(in_prefix(prefix.clone()));
     }
-    if options.sys_prefix {
+    if place.sys_prefix {
         return prefix(shared)
             .map(in_prefix)
             .ok_or_else(|| nowhere("no Python environment found; name one with --prefix"));
@@ -102,10 +131,8 @@ fn kernels(options: &Install, shared: &Shared) -> Result<PathBuf, Problem> {
 
 /// The environment's own folder.
 fn prefix(shared: &Shared) -> Option<PathBuf> {
-    let folder = std::env::current_dir().ok();
-    let places =
-        Places { explicit: shared.env.as_deref(), script_dir: folder.as_deref(), sandbox: false };
-    Some(search(places).result.ok()?.python.prefix)
+    let places = Places::around(shared.env.as_deref(), None);
+    Some(search(&places).result.ok()?.python.prefix)
 }
 
 fn in_prefix(prefix: PathBuf) -> PathBuf {

@@ -2,6 +2,7 @@
 //!
 //! Source: <https://jupyter-client.readthedocs.io/en/stable/messaging.html#the-wire-protocol>.
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, Mac};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
@@ -79,7 +80,8 @@ impl Session {
     pub fn encode(&self, message: &Message) -> Vec<Vec<u8>> {
         let parts = [&message.header, &message.parent, &message.metadata, &message.content]
             .map(|part| part.to_string().into_bytes());
-        let signature = self.signature(&parts).map(|mac| hex(&mac.finalize().into_bytes()));
+        let signature =
+            self.signature(&parts).map(|mac| HEXLOWER.encode(&mac.finalize().into_bytes()));
         let mut frames = message.identities.clone();
         frames.push(DELIMITER.to_vec());
         frames.push(signature.unwrap_or_default().into_bytes());
@@ -95,7 +97,7 @@ impl Session {
         let signature = rest.next()?;
         let parts = [rest.next()?, rest.next()?, rest.next()?, rest.next()?];
         if let Some(mac) = self.signature(&parts) {
-            mac.verify_slice(&unhex(&signature)?).ok()?;
+            mac.verify_slice(&HEXLOWER_PERMISSIVE.decode(&signature).ok()?).ok()?;
         }
         let [header, parent, metadata, content] =
             parts.map(|part| serde_json::from_slice::<Value>(&part).ok());
@@ -110,18 +112,6 @@ impl Session {
         };
         (!message.kind().is_empty() && message.content.is_object()).then_some(message)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-    if !text.len().is_multiple_of(2) {
-        return None;
-    }
-    text.chunks(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
 }
 
 #[cfg(test)]
@@ -152,7 +142,7 @@ mod tests {
         let parts = [&b"{\"a\":1}"[..], b"{}", b"{}", b"{}"].map(<[u8]>::to_vec);
         let mac = Session::new("key").signature(&parts).expect("a key").finalize();
         assert_eq!(
-            hex(&mac.into_bytes()),
+            HEXLOWER.encode(&mac.into_bytes()),
             "f1128388193e4dd1aa760827bd756a1b40b627676b5efe22c0e8297919bfa218"
         );
     }

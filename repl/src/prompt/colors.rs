@@ -9,8 +9,9 @@ use flambeau_protocol::Language;
 use crate::cells::spans;
 use crate::settings::Theme;
 
-use super::scan::{Kind, scan};
+use super::scan::Kind;
 use super::scan_python;
+use super::scan_script;
 
 /// What kinds of words look like.
 struct Palette {
@@ -111,7 +112,7 @@ fn mark(shown: &mut String, line: &str) {
 /// A part of a cell.
 fn part(shown: &mut String, text: &str, cursor: Option<usize>, language: Language) {
     let scan = match language {
-        Language::Rhai => scan(text),
+        Language::Rhai => scan_script::scan(text),
         Language::Python => scan_python::scan(text),
     };
     let pair = cursor.and_then(|at| {

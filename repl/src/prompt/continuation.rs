@@ -4,8 +4,9 @@ use flambeau_protocol::Language;
 
 use crate::cells::Span;
 
-use super::scan::{Kind, Open, Scan, scan};
+use super::scan::{Kind, Open, Scan};
 use super::scan_python;
+use super::scan_script::scan;
 
 /// How much deeper each open bracket is.
 pub const INDENT: usize = 4;
@@ -97,14 +98,7 @@ fn indentation_in_script(before: &str) -> usize {
     let here = line.len() - line.trim_start_matches(' ').len();
     // Brackets that this line opens together indent once.
     let start = before.len() - line.len();
-    let closed: Vec<usize> = scan.pairs.iter().map(|pair| pair.0).collect();
-    let opens = scan.tokens.iter().any(|token| {
-        token.kind == Kind::Bracket
-            && token.start >= start
-            && matches!(before[token.start..token.end].chars().last(), Some('(' | '[' | '{'))
-            && !closed.contains(&token.start)
-    });
-    if opens { here + INDENT } else { here }
+    if scan.opens_behind(before, start) { here + INDENT } else { here }
 }
 
 /// How many of the spaces before the cursor are left when a closing bracket is typed behind them; `None` where

@@ -22,10 +22,10 @@ use super::call;
 use super::colors;
 use super::completion;
 use super::continuation::{INDENT, indentation, is_command, is_open, outdent};
-use super::history::Entries;
 use super::mode::Mode;
 use super::remote::Remote;
 use crate::draw::Screen;
+use crate::history::Entries;
 use crate::picture::size;
 use crate::settings;
 

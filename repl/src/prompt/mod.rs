@@ -6,11 +6,11 @@ mod commands;
 mod completion;
 mod continuation;
 mod editor;
-mod history;
 mod mode;
 mod remote;
 mod scan;
 mod scan_python;
+mod scan_script;
 
 use std::path::Path;
 use std::rc::Rc;
@@ -48,11 +48,9 @@ pub fn prompt(file: Option<&Path>, startup: bool, shared: &Shared) -> Result<u8,
     let interrupts = Interrupts::watch_session().map_err(broken)?;
     let file = file.map(Source::read).transpose()?;
     let script_dir = file.as_ref().map(|source| source.folder.clone());
-    let folder = script_dir.clone().or_else(|| std::env::current_dir().ok());
-    let places =
-        Places { explicit: shared.env.as_deref(), script_dir: folder.as_deref(), sandbox: false };
+    let places = Places::around(shared.env.as_deref(), script_dir.as_deref());
     // What is wrong with the environment is told before anything is typed.
-    let environment = search(places).result?;
+    let environment = search(&places).result?;
     if environment.python.library().is_none() {
         extension::move_in(&environment)?;
     }

@@ -1,7 +1,8 @@
 //! What a text in Python consists of, as far as an editor must know; and whether a cell is complete, as
 //! Python's own `codeop` has it. The compiler in the engine has the last word.
 
-use super::scan::{Kind, Open, Scan, Token};
+use super::continuation::INDENT;
+use super::scan::{Kind, Open, Scan, Scanner, word};
 
 /// The words of the language; those that are words only in their place (`match`, `type`) are not among them.
 const KEYWORDS: &[&str] = &[
@@ -20,97 +21,54 @@ const COMPOUND: &[&str] = &[
 /// The words behind which a block has ended.
 const LAST_OF_BLOCK: &[&str] = &["break", "continue", "pass", "raise", "return"];
 
-/// How deep a block is indented.
-const INDENT: usize = 4;
-
 /// Reads a whole text.
 pub fn scan(text: &str) -> Scan {
-    let mut scanner = Scanner { text, at: 0, scan: Scan::default(), places: Vec::new() };
-    while scanner.at < text.len() {
-        scanner.step();
-    }
-    scanner.scan
+    Scanner::run(text, step)
 }
 
-struct Scanner<'a> {
-    text: &'a str,
-    at: usize,
-    scan: Scan,
-    /// Where each of `scan.open` began.
-    places: Vec<usize>,
+fn step(scanner: &mut Scanner<'_>) {
+    let rest = scanner.rest();
+    let Some(first) = rest.chars().next() else { return };
+    match first {
+        '\\' if rest == "\\" => {
+            scanner.push(Open::Continued);
+            scanner.take(Kind::Sign, 1);
+        }
+        c if c.is_whitespace() || c == '\\' => scanner.at += c.len_utf8(),
+        '#' => {
+            let length = rest.find('\n').unwrap_or(rest.len());
+            scanner.take(Kind::Comment, length);
+        }
+        '"' | '\'' => take_string(scanner, 0),
+        '(' | '[' | '{' => {
+            scanner.push(Open::Bracket(first));
+            scanner.take(Kind::Bracket, 1);
+        }
+        ')' | ']' | '}' => scanner.close(first),
+        c if c.is_ascii_digit() => {
+            let length = number(rest);
+            scanner.take(Kind::Number, length);
+        }
+        c if c.is_alphabetic() || c == '_' => {
+            let word = word(rest);
+            if is_prefix(word) && rest[word.len()..].starts_with(['"', '\'']) {
+                return take_string(scanner, word.len());
+            }
+            scanner.word(KEYWORDS);
+        }
+        c => scanner.take(Kind::Sign, c.len_utf8()),
+    }
 }
 
-impl Scanner<'_> {
-    fn take(&mut self, kind: Kind, length: usize) {
-        let start = self.at;
-        self.at += length;
-        self.scan.tokens.push(Token { kind, start, end: self.at });
+/// A string whose quotes begin behind `prefix` bytes.
+fn take_string(scanner: &mut Scanner<'_>, prefix: usize) {
+    let rest = scanner.rest();
+    let formatted = rest[..prefix].contains(['f', 'F', 't', 'T']);
+    let (length, open) = string(&rest[prefix..], formatted);
+    if let Some(open) = open {
+        scanner.push(open);
     }
-
-    fn step(&mut self) {
-        let rest = &self.text[self.at..];
-        let Some(first) = rest.chars().next() else { return };
-        match first {
-            '\\' if rest == "\\" => {
-                self.scan.open.push(Open::Continued);
-                self.places.push(self.at);
-                self.take(Kind::Sign, 1);
-            }
-            c if c.is_whitespace() || c == '\\' => self.at += c.len_utf8(),
-            '#' => {
-                let length = rest.find('\n').unwrap_or(rest.len());
-                self.take(Kind::Comment, length);
-            }
-            '"' | '\'' => self.string(0),
-            '(' | '[' | '{' => {
-                self.scan.open.push(Open::Bracket(first));
-                self.places.push(self.at);
-                self.take(Kind::Bracket, 1);
-            }
-            ')' | ']' | '}' => self.close(first),
-            c if c.is_ascii_digit() => {
-                let length = number(rest);
-                self.take(Kind::Number, length);
-            }
-            c if c.is_alphabetic() || c == '_' => {
-                let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'));
-                let word = &rest[..end.unwrap_or(rest.len())];
-                if is_prefix(word) && rest[word.len()..].starts_with(['"', '\'']) {
-                    return self.string(word.len());
-                }
-                let kind = if KEYWORDS.contains(&word) { Kind::Keyword } else { Kind::Word };
-                let length = word.len();
-                self.take(kind, length);
-            }
-            c => self.take(Kind::Sign, c.len_utf8()),
-        }
-    }
-
-    fn close(&mut self, bracket: char) {
-        let opening = match bracket {
-            ')' => '(',
-            ']' => '[',
-            _ => '{',
-        };
-        self.scan.mismatched |= self.scan.open.last() != Some(&Open::Bracket(opening));
-        if !self.scan.mismatched {
-            self.scan.open.pop();
-            self.scan.pairs.push((self.places.pop().unwrap_or_default(), self.at));
-        }
-        self.take(Kind::Bracket, 1);
-    }
-
-    /// A string whose quotes begin behind `prefix` bytes.
-    fn string(&mut self, prefix: usize) {
-        let rest = &self.text[self.at..];
-        let formatted = rest[..prefix].contains(['f', 'F', 't', 'T']);
-        let (length, open) = string(&rest[prefix..], formatted);
-        if let Some(open) = open {
-            self.scan.open.push(open);
-            self.places.push(self.at);
-        }
-        self.take(Kind::Text, prefix + length);
-    }
+    scanner.take(Kind::Text, prefix + length);
 }
 
 fn is_prefix(word: &str) -> bool {
@@ -263,15 +221,7 @@ pub fn indentation(before: &str) -> usize {
     let line = before.rsplit('\n').next().unwrap_or("");
     let here = line.len() - line.trim_start_matches(' ').len();
     let start = before.len() - line.len();
-    let opened = |place: usize| place >= start;
-    let closed: Vec<usize> = scan.pairs.iter().map(|pair| pair.0).collect();
-    let brackets = scan.tokens.iter().any(|token| {
-        token.kind == Kind::Bracket
-            && opened(token.start)
-            && matches!(&before[token.start..token.end], "(" | "[" | "{")
-            && !closed.contains(&token.start)
-    });
-    if brackets {
+    if scan.opens_behind(before, start) {
         return here + INDENT;
     }
     if !scan.open.is_empty() {

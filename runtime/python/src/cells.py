@@ -1,4 +1,5 @@
-"""Cells of a prompt or a notebook: running them, completion, help. `wait` comes from `bridge.py`."""
+"""Cells of a prompt or a notebook: running them, completion, help. `wait` comes from `bridge.py`, `keys` and
+`parameters` from `assistance.py`."""
 
 import __future__
 import ast
@@ -162,7 +163,8 @@ def complete(before, names):
     line = before.rsplit("\n", 1)[-1]
     found = re.search(rf"({CHAIN})\[(['\"])([^'\"\\\n]*)$", line)
     if found is not None:
-        return len(before) - len(found[3]), keys(attempt(look_up, found[1])) or files(found[3])
+        named = [(key, "key", None) for key in attempt(keys, attempt(look_up, found[1]), [])]  # noqa: F821
+        return len(before) - len(found[3]), named or files(found[3])
     found = re.match(r"\s*(?:from\s+([\w.]+)\s+import\s+(?:\(?[\w\s,]*,\s*)?|import\s+(?:.*,\s*)?)([\w.]*)$", line)
     if found is None:
         found = re.match(r"\s*(from)\s+([\w.]*)$", line)
@@ -232,13 +234,6 @@ def files(word):
     ]
 
 
-def keys(value):
-    """The keys of a mapping, or the columns of a table, that are text."""
-    known = getattr(value, "_ipython_key_completions_", None) or getattr(value, "keys", None)
-    found = attempt(lambda f: list(f()), known, []) if known is not None else []
-    return [(key, "key", None) for key in found if isinstance(key, str)]
-
-
 def importable(within, word):
     """Modules, or what is in one."""
     if within:
@@ -294,16 +289,11 @@ def arguments(before):
         return []
     called = re.search(rf"({CHAIN})$", before[:at]) if before[at] == "(" else None
     function = attempt(look_up, called[1]) if called else None
-    signature = attempt(inspect.signature, function) if callable(function) else None
-    if signature is None:
+    if not callable(function):
         return []
     given = set(re.findall(r"(\w+)\s*=", before[at:]))
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return [
-        (name + "=", "argument", None if value.default is inspect.Parameter.empty else repr(value.default))
-        for name, value in signature.parameters.items()
-        if value.kind in named and name not in given
-    ]
+    known, _ = attempt(parameters, function, ([], None))  # noqa: F821
+    return [(name + "=", "argument", default) for name, _, named, _, default in known if named and name not in given]
 
 
 def in_scope(names):

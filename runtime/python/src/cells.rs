@@ -286,7 +286,9 @@ impl Cells {
     fn helper<'py>(&mut self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         if self.module.is_none() {
             let module = PyModule::new(py, "_flambeau_cells")?;
-            module.add("wait", interpreter::helper(py, "wait")?)?;
+            for shared in ["wait", "keys", "parameters"] {
+                module.add(shared, interpreter::helper(py, shared)?)?;
+            }
             interpreter::execute(&module, include_str!("cells.py"))?;
             self.module = Some(module.unbind());
         }

@@ -195,12 +195,18 @@ fn name_program(executable: &std::path::Path) -> std::result::Result<(), String>
     Ok(())
 }
 
-/// Runs `bridge.py`, `shown.py` and `display.py`, in one module.
+/// Runs `bridge.py`, `shown.py`, `assistance.py` and `display.py`, in one module.
 fn bridge(py: Python<'_>) -> PyResult<Bridge> {
     let module = PyModule::new(py, "_flambeau")?;
     module.add_class::<Handle>()?;
     front_end::add(&module)?;
-    for code in [include_str!("bridge.py"), include_str!("shown.py"), include_str!("display.py")] {
+    let parts = [
+        include_str!("bridge.py"),
+        include_str!("shown.py"),
+        include_str!("assistance.py"),
+        include_str!("display.py"),
+    ];
+    for code in parts {
         execute(&module, code)?;
     }
     flambeau_runtime::torch::on_python_error(Exceptions {

@@ -1,14 +1,10 @@
-"""How Python's objects show themselves, and what helps while a call of one is typed: run in the module of
-`bridge.py`, when a script first uses `py`."""
+"""How Python's objects show themselves: run in the module of `bridge.py`, when a script first uses `py`."""
 
 import base64
-import inspect
 import io
 import itertools
 import pprint
-import re
 import sys
-import types
 
 # What IPython asks an object for: the method, the MIME type, whether it gives bytes.
 REPRESENTATIONS = (
@@ -113,83 +109,3 @@ def plain(value, width):
         shown = pprint.pformat(type(value)(first), width=width, compact=True, sort_dicts=False)
         return f"{shown}\n{len(value)} items, of which these are the first"
     return pprint.pformat(value, width=width, compact=True, sort_dicts=False)
-
-
-# Descriptors that only bind.
-BINDING = (
-    types.FunctionType, types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType,
-    types.ClassMethodDescriptorType, types.MemberDescriptorType, classmethod, staticmethod,
-)
-
-
-def held(value, name):
-    """What `getattr(value, name)` gives, in a tuple, or nothing where reading it may run code: properties,
-    `__getattr__` and the like."""
-    if type(value) is types.ModuleType or isinstance(value, types.ModuleType):
-        names = types.ModuleType.__getattribute__(value, "__dict__")
-        return (names[name],) if name in names else ()
-    try:
-        found = inspect.getattr_static(value, name)
-    except AttributeError:
-        return ()
-    if isinstance(found, BINDING):
-        bind = getattr(type(found), "__get__", None)
-        owner = (None, value) if isinstance(value, type) else (value, type(value))
-        return (found if bind is None else bind(found, *owner),)
-    return () if hasattr(type(found), "__get__") else (found,)
-
-
-# More keys than anybody reads.
-KEYS = 1000
-
-
-def keys(value):
-    """The texts that a value can be indexed by: of dictionaries, of data frames and others that tell by IPython's
-    protocol, of NumPy's structured arrays."""
-    if isinstance(value, dict):
-        found = dict.keys(value)
-    elif callable(tell := getattr(type(value), "_ipython_key_completions_", None)):
-        found = tell(value)
-    elif type(value).__module__.partition(".")[0] in ("pandas", "polars"):
-        # A data frame is indexed by its columns; both read them from what is there.
-        found = getattr(value, "columns", ())
-    else:
-        kind = held(value, "dtype") if type(value).__module__ != "numpy" else (value.dtype,)
-        found = (getattr(kind[0], "names", None) if kind else None) or ()
-    return list(itertools.islice((key for key in found if isinstance(key, str)), KEYS))
-
-
-def call_help(value):
-    """Arguments (name, text, whether it can be named, whether it must be), result and first sentence of help;
-    nothing where it is not known."""
-    if not callable(value):
-        return None
-    text = inspect.getdoc(value) if isinstance(value, (type, *BINDING, types.MethodType)) else type(value).__doc__
-    if isinstance(getattr(value, "__doc__", None), str):
-        text = inspect.cleandoc(value.__doc__)
-    lines = (text or "").strip().splitlines()
-    arguments, result = [], None
-    try:
-        signature = inspect.signature(value)
-    except (TypeError, ValueError):
-        # Functions of C say it in their first line.
-        name = getattr(value, "__name__", "")
-        if lines and name and lines[0].startswith(f"{name}("):
-            inside = lines[0][len(name) + 1:].rpartition(")")[0]
-            only = False
-            for part in filter(None, (part.strip() for part in re.split(r",(?![^\[(]*[\])])", inside))):
-                found = re.match(r"\[?(\w+)", part)
-                only = only or part == "*"
-                if found:
-                    arguments.append((found[1], part, "=" in part, only))
-    else:
-        for parameter in signature.parameters.values():
-            kind = parameter.kind
-            named = kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-            arguments.append((parameter.name, str(parameter), named, kind == parameter.KEYWORD_ONLY))
-        if signature.return_annotation is not signature.empty:
-            result = inspect.formatannotation(signature.return_annotation)
-    paragraphs = "\n".join(lines).split("\n\n")
-    said = (part for part in paragraphs if part.strip() and not re.match(r"[\w.]+\(", part.strip()))
-    sentence = " ".join(next(said, "").split())
-    return arguments, result, sentence.partition(". ")[0].rstrip(".") + "." if sentence else None

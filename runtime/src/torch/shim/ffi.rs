@@ -1,4 +1,4 @@
-//! What `shim.cpp` declares: the functions and the one struct that cross the border.
+//! What the shim (`shim.cpp` and those beside it) declares: the functions and the one struct that cross the border.
 
 use std::ffi::{c_char, c_void};
 

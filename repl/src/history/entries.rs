@@ -1,13 +1,12 @@
-//! What was typed, kept across sessions in one SQLite file that several of them may use at once.
+//! The file's entries for the editor of the prompt.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustyline::history::{History, SearchDirection, SearchResult};
 use rustyline::sqlite_history::SQLiteHistory;
 use rustyline::{Config, Result};
 
-/// The file's name within the folder of the program's state.
-const FILE: &str = "history.sqlite";
+use super::{NOWHERE, path, prepared};
 
 /// How many of the entries of a file that cannot be written are still offered.
 const CARRIED: usize = 1000;
@@ -33,7 +32,7 @@ impl Entries {
                 }
                 Err(cause) => (path.display().to_string(), cause),
             },
-            None => ("history".to_owned(), "neither $XDG_STATE_HOME nor $HOME is set".to_owned()),
+            None => ("history".to_owned(), NOWHERE.to_owned()),
         };
         let entries = SQLiteHistory::with_config(config)?;
         let trouble = Some(format!("{path}: {trouble}; this session's history is not kept"));
@@ -60,33 +59,6 @@ impl Entries {
         self.entries = memory;
         self.trouble = Some(format!("the history cannot be written: {cause}"));
     }
-}
-
-/// `$XDG_STATE_HOME/flambeau/history.sqlite`, by default below `~/.local/state`
-/// (<https://specifications.freedesktop.org/basedir-spec/latest/>).
-fn path() -> Option<PathBuf> {
-    let absolute = |name| {
-        let folder = std::env::var_os(name).map(PathBuf::from);
-        folder.filter(|folder| folder.is_absolute())
-    };
-    let state =
-        absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
-    Some(state.join("flambeau").join(FILE))
-}
-
-fn prepared(config: &Config, path: &Path) -> std::result::Result<SQLiteHistory, String> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-    }
-    // A cell's line waits for no disk; only the last ones are lost where the machine loses power. Where that cannot be
-    // had, as for a file that is only read, the line waits.
-    if let Ok(connection) = rusqlite::Connection::open(path) {
-        let _ = connection.pragma_update(None, "journal_mode", "WAL");
-    }
-    // Another session may have made the tables in between: then they are there the second time.
-    SQLiteHistory::open(config, path)
-        .or_else(|_| SQLiteHistory::open(config, path))
-        .map_err(|error| error.to_string())
 }
 
 /// Searches that SQLite refuses, such as those for a quotation mark, find nothing: they must not end the line.
