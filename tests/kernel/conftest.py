@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager
@@ -6,9 +8,9 @@ from jupyter_client.manager import KernelManager
 class Kernel:
     """A kernel and one client of it."""
 
-    def __init__(self):
+    def __init__(self, **environment):
         self.manager = KernelManager(kernel_name="flambeau")
-        self.manager.start_kernel()
+        self.manager.start_kernel(env={**os.environ, **environment})
         self.client = self.connect()
 
     def connect(self):

@@ -107,6 +107,13 @@ slider
     assert text_of(said) == "python 9\nrhai 9\n"
 
 
+def test_what_a_message_leads_to_cannot_ask(kernel):
+    kernel.run(ECHO.replace('print("heard"', 'input(); print("heard"'))
+    send(kernel, "comm_open", {"comm_id": "c5", "target_name": "echo", "data": {}})
+    said = send(kernel, "comm_msg", {"comm_id": "c5", "data": {}})
+    assert "StdinNotImplementedError" in text_of([(m["msg_type"], m["content"]) for m in said], "stderr")
+
+
 def test_an_error_in_a_handler_is_told_and_ends_nothing(kernel):
     kernel.run(ECHO.replace('print("heard"', 'raise ValueError("bad"); print("heard"'))
     send(kernel, "comm_open", {"comm_id": "c3", "target_name": "echo", "data": {}})

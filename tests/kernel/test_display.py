@@ -96,6 +96,13 @@ Own()
     assert text_of(said) == "shown by itself\n" * 2 and result_of(said) is None
 
 
+def test_importing_ipython_binds_nothing_else(kernel):
+    names = "let names = py.list(py.eval(\"sorted(n for n in globals() if not n.startswith('__'))\")); names"
+    before = result_of(kernel.run(names)[1])
+    kernel.run("%%python\nimport IPython")
+    assert result_of(kernel.run(names)[1]) == before.replace("[", '["IPython", ').replace(', ]', "]")
+
+
 def test_pictures_and_other_classes_of_ipython(kernel):
     code = """%%python
 from IPython.display import HTML, JSON, Image, Math, SVG
@@ -111,3 +118,5 @@ display(HTML("<i>i</i>"), JSON({"a": 1}), Image(pixel, width=7), Math("x^2"), SV
     assert contents[2]["metadata"] == {"image/png": {"width": 7}}
     assert contents[2]["data"]["image/png"].startswith("iVBOR")
     assert json.dumps(contents)
+    _, said = kernel.run("%%python\nImage(pixel, width=7)")
+    assert [content["metadata"] for kind, content in said if kind == "execute_result"] == [{"image/png": {"width": 7}}]

@@ -43,11 +43,11 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
                     let value = run_cell(&mut session, &mut python, language, &source_name, &code);
                     let after = python.after_cell(&mut session);
                     let value = value.and_then(|value| after.map(|()| value))?;
-                    Ok(value.map(|(value, bundle)| {
+                    Ok(value.map(|(value, shown)| {
                         if let Some(number) = number {
                             session.keep(number, &value);
                         }
-                        bundle
+                        shown
                     }))
                 });
                 last = report.or(last);
@@ -61,7 +61,7 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
                     match profile(shapes, run) {
                         Ok((outcome, found)) => {
                             operators = found.into_iter().map(convert::operator).collect();
-                            outcome.map(|value| value.map(|(_, bundle)| bundle))
+                            outcome.map(|value| value.map(|(_, shown)| shown))
                         }
                         Err(error) => Err(session.failed(&source_name, error)),
                     }
@@ -195,6 +195,9 @@ fn whose(session: &Session, name: &str, language: Language) -> Language {
     if object { Language::Python } else { language }
 }
 
+/// What shows a value, and more about its representations as JSON.
+type Shown = (Bundle, Option<String>);
+
 /// The value of a cell and what shows it; nothing where it has none.
 fn run_cell(
     session: &mut Session,
@@ -202,16 +205,16 @@ fn run_cell(
     language: Language,
     name: &str,
     code: &str,
-) -> Result<Option<(Dynamic, Bundle)>, Box<Report>> {
+) -> Result<Option<(Dynamic, Shown)>, Box<Report>> {
     match language {
         Language::Rhai => {
             let value = session.evaluate_cell(name, code)?;
             let bundle = (!value.is_unit()).then(|| session.represent(&value));
-            Ok(bundle.map(|bundle| (value, bundle)))
+            Ok(bundle.map(|bundle| (value, (bundle, None))))
         }
         Language::Python => {
             let outcome = python.evaluate(session, name, code)?;
-            Ok(outcome.map(|outcome| (outcome.value, outcome.bundle)))
+            Ok(outcome.map(|outcome| (outcome.value, (outcome.bundle, outcome.metadata))))
         }
     }
 }
@@ -220,7 +223,7 @@ fn run_cell(
 fn evaluate(
     id: u64,
     shared: &Shared,
-    run: impl FnOnce() -> Result<Option<Bundle>, Box<Report>>,
+    run: impl FnOnce() -> Result<Option<Shown>, Box<Report>>,
 ) -> (Done, Option<Box<Report>>) {
     let begin = Instant::now();
     let mut done = Done { id, ..Done::default() };
@@ -231,7 +234,12 @@ fn evaluate(
     }
     let mut failed = None;
     match catch(run) {
-        Ok(Ok(bundle)) => done.result = bundle.filter(|bundle| !bundle.is_empty()),
+        Ok(Ok(shown)) => {
+            // An object may have shown itself.
+            if let Some((bundle, metadata)) = shown.filter(|(bundle, _)| !bundle.is_empty()) {
+                (done.result, done.metadata) = (Some(bundle), metadata);
+            }
+        }
         Ok(Err(report)) => {
             done.error = Some(convert::report(&report));
             failed = Some(report);

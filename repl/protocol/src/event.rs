@@ -136,6 +136,8 @@ pub struct Done {
     pub id: u64,
     /// The last expression's value, with `text/plain` always; absent for `()` and after an error.
     pub result: Option<Bundle>,
+    /// More about its representations, by MIME type: a JSON object, or nothing.
+    pub metadata: Option<String>,
     /// What went wrong.
     pub error: Option<ErrorReport>,
     /// How long the evaluation took.

@@ -167,8 +167,11 @@ fn events_carry_their_data_beside_their_name() {
     );
     let bundle = vec![("text/plain".to_owned(), "2".to_owned())];
     check(
-        &Event::Done(Done { id: 7, result: Some(bundle), error: None, seconds: 0.5 }),
-        r#"{"event":"done","data":{"id":7,"result":[["text/plain","2"]],"error":null,"seconds":0.5}}"#,
+        &Event::Done(Done { id: 7, result: Some(bundle), seconds: 0.5, ..Done::default() }),
+        concat!(
+            r#"{"event":"done","data":{"id":7,"result":[["text/plain","2"]],"metadata":null,"#,
+            r#""error":null,"seconds":0.5}}"#
+        ),
     );
     let call = Signature { text: "f(a)".into(), active: Some((2, 3)), help: None };
     check(

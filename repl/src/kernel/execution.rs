@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use flambeau_protocol::{Done, ErrorReport, Event, Language, Request, plain_text};
 use serde_json::{Map, Value, json};
 
-use super::publish::bundle;
+use super::publish::{bundle, parsed};
 use super::sockets::Channel;
 use super::wire::Message;
 use super::{Current, Kernel, Started};
@@ -199,7 +199,8 @@ impl Kernel {
                 self.history.result(number, plain_text(&result));
             }
             let data = bundle(result);
-            let content = json!({"execution_count": number, "data": data, "metadata": {}});
+            let metadata = parsed(done.metadata.as_deref().unwrap_or("{}"));
+            let content = json!({"execution_count": number, "data": data, "metadata": metadata});
             self.publish("execute_result", content);
         }
         self.next_part();

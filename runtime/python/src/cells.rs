@@ -9,9 +9,7 @@
 use std::collections::{HashMap, HashSet};
 
 use flambeau_runtime::Result;
-use flambeau_runtime::script::{
-    Bundle, Comm, Completion, Complex, Event, Report, Session, convert, matching,
-};
+use flambeau_runtime::script::{Bundle, Completion, Complex, Report, Session, convert, matching};
 use flambeau_runtime::torch::Tensor;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
@@ -20,7 +18,7 @@ use rhai::{Array, Blob, Dynamic, ImmutableString, Map, Position};
 use crate::errors::Attempt;
 use crate::interpreter::{self, outside, with};
 use crate::object::PyObject;
-use crate::{from_python, front_end, to_python};
+use crate::{from_python, to_python};
 
 /// What a cell has come to: the value, and what shows it.
 pub struct Outcome {
@@ -28,6 +26,8 @@ pub struct Outcome {
     pub value: Dynamic,
     /// As the object shows itself in Python.
     pub bundle: Bundle,
+    /// More about its representations, by MIME type: a JSON object.
+    pub metadata: Option<String>,
 }
 
 /// What cells in Python share with a session.
@@ -92,14 +92,14 @@ impl Cells {
         if value.is_none() {
             return Ok(None);
         }
-        let represent = interpreter::helper(py, "represent")?;
+        let represent = interpreter::helper(py, "represent_fully")?;
         let width = session.width();
-        let bundle = outside(py, || represent.call1((&value, width)))?.extract()?;
-        Ok(Some(Outcome { value: value_of(&value)?, bundle }))
+        let (bundle, metadata) = outside(py, || represent.call1((&value, width)))?.extract()?;
+        Ok(Some(Outcome { value: value_of(&value)?, bundle, metadata }))
     }
 
     /// Runs Python code that sees the session's names, and has the session hold what that binds.
-    fn with_names<'py>(
+    pub(crate) fn with_names<'py>(
         &mut self,
         py: Python<'py>,
         session: &mut Session,
@@ -111,56 +111,6 @@ impl Cells {
         let outcome = outside(py, run);
         self.take(session, &before)?;
         Ok(outcome?)
-    }
-
-    /// Hands Python a message of the front end's over a channel, as the evaluation of a cell. `message` is Jupyter's,
-    /// as JSON.
-    ///
-    /// # Errors
-    /// A report of what the code that it is for has raised.
-    pub fn comm(
-        &mut self,
-        session: &mut Session,
-        comm: &Comm,
-        message: &str,
-    ) -> std::result::Result<(), Box<Report>> {
-        if !interpreter::is_started() {
-            // Nobody can know what it is for.
-            if comm.kind == "comm_open" {
-                let (kind, id) = ("comm_close".to_owned(), comm.id.clone());
-                let empty = || "{}".to_owned();
-                let (data, metadata) = (empty(), empty());
-                front_end::tell(Event::Comm(Comm { kind, id, data, metadata, ..Comm::default() }));
-            }
-            return Ok(());
-        }
-        session.evaluate_foreign("<comm>", "", |session| {
-            with(|py| {
-                let handle = interpreter::helper(py, "comm_message")?;
-                let Comm { kind, id, buffers, .. } = comm;
-                self.with_names(py, session, || {
-                    handle.call1((kind, id, message, buffers.clone()))
-                })?;
-                Ok(())
-            })
-        })
-    }
-
-    /// What a notebook does behind every cell, whichever language that is in: figures are shown.
-    ///
-    /// # Errors
-    /// A report of what goes wrong with it.
-    pub fn after_cell(&mut self, session: &mut Session) -> std::result::Result<(), Box<Report>> {
-        if !interpreter::is_started() || !interpreter::is_notebook() {
-            return Ok(());
-        }
-        session.evaluate_foreign("<end of cell>", "", |_| {
-            with(|py| {
-                let ended = interpreter::helper(py, "cell_ended")?;
-                outside(py, || ended.call0())?;
-                Ok(())
-            })
-        })
     }
 
     /// Has `__main__` hold what the session has bound since the last time.

@@ -41,6 +41,7 @@ mod interpreter;
 mod interrupt;
 mod members;
 mod module;
+mod notebook;
 mod object;
 mod runtime;
 mod tensor;

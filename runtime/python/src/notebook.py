@@ -98,6 +98,11 @@ def with_comm(module):
             content, about = to_json(data or {}), to_json(metadata or {})  # noqa: F821 - of display.py
             send_comm(msg_type, self.comm_id, keys.get("target_name"), content, about, pieces)  # noqa: F821 - in Rust
 
+        def handle_msg(self, msg):
+            # The package's own asks IPython, which need not be there; what is due behind a message comes later.
+            if self._msg_callback:
+                self._msg_callback(msg)
+
     manager = module.CommManager()
     module.create_comm = Comm
     module.get_comm_manager = lambda: manager
@@ -113,6 +118,7 @@ def comm_message(kind, comm, text, pieces):
     message["buffers"] = [memoryview(base64.b64decode(piece)) for piece in pieces]
     if kind == "comm_open" or comm in manager.comms:
         getattr(manager, kind)(None, None, message)
+        cell_ended()
 
 
 class Kernel:
@@ -164,7 +170,12 @@ def with_ipython(module):
     # By this libraries know that they run in a notebook.
     config.IPKernelApp.connection_file = ""
     names = dict(main)  # noqa: F821 - of bridge.py
-    made = ZMQInteractiveShell.instance(config=config, user_module=sys.modules["__main__"])
+    try:
+        made = ZMQInteractiveShell.instance(config=config, user_module=sys.modules["__main__"])
+    except Exception as error:
+        # Importing IPython must not fail by what belongs to notebooks.
+        print(f"IPython's shell cannot be made, so its display functions only print: {error!r}", file=sys.stderr)
+        return
     # What it binds there by itself would be the session's.
     for name in set(main) - set(names):  # noqa: F821 - of bridge.py
         del main[name]  # noqa: F821 - of bridge.py

@@ -29,6 +29,12 @@ def represent(value, width):
     return as_pairs(describe_value(value, width)[0])
 
 
+def represent_fully(value, width):
+    """As `represent`, and more about the representations: JSON, or None."""
+    data, about = describe_value(value, width)
+    return as_pairs(data), to_json(about) if about else None  # noqa: F821 - of display.py
+
+
 def describe_value(value, width):
     """The representations of a value by MIME type, and more about them."""
     found, about = by_protocol(value, width)
