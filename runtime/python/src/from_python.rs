@@ -192,12 +192,12 @@ fn rule(kind: &Bound<'_, PyType>) -> Attempt<Rule> {
 fn sequence(object: &Bound<'_, PyAny>) -> Attempt<Dynamic> {
     // Collecting into a `Result` would not reserve.
     let mut items = Vec::new();
-    if let Ok(list) = object.cast_exact::<PyList>() {
-        items.reserve(list.len());
-        for item in list.iter() {
-            items.push(value(&item)?);
-        }
-    } else if let Ok(tuple) = object.cast_exact::<PyTuple>() {
+    let tuple = match object.cast_exact::<PyList>() {
+        // Its items are looked at one by one without being counted up and down.
+        Ok(list) => Some(list.to_tuple()),
+        Err(_) => object.cast_exact::<PyTuple>().ok().cloned(),
+    };
+    if let Some(tuple) = tuple {
         items.reserve(tuple.len());
         for item in tuple.iter_borrowed() {
             items.push(value(&item)?);
