@@ -19,12 +19,15 @@ pub fn next(events: &Receiver<Event>, engine: &Engine, screen: &Screen) -> Optio
     let mut event = events.recv().ok()?;
     loop {
         let Event::Question { id, prompt, secret } = event else { return Some(event) };
+        // Before anybody can see that an answer is wanted: what is typed from then on is one, and not shown.
+        let quiet = secret.then(Quiet::begin);
         screen.draw(Event::Stdout(prompt));
         let mut meanwhile = None;
-        let answer = read_line(secret, || {
+        let answer = read_line(|| {
             meanwhile = events.try_recv().ok();
             meanwhile.is_some()
         });
+        drop(quiet);
         if io::stdin().is_terminal() && answer.is_some() {
             screen.line_was_ended(secret);
         }
@@ -40,8 +43,7 @@ pub fn next(events: &Receiver<Event>, engine: &Engine, screen: &Screen) -> Optio
 
 /// A line of standard input; `None` once it is not wanted any more. It is read byte by byte, so that what stands behind
 /// it is left to whoever reads next.
-fn read_line(secret: bool, mut is_over: impl FnMut() -> bool) -> Option<Answer> {
-    let _quiet = secret.then(Quiet::begin);
+fn read_line(mut is_over: impl FnMut() -> bool) -> Option<Answer> {
     let input = io::stdin();
     let patience = Timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
     let mut line = Vec::new();
