@@ -63,6 +63,7 @@ pub fn prompt(file: Option<&Path>, startup: bool, shared: &Shared) -> Result<u8,
     colors::choose(settings.display.theme);
     let _unmarked = Unmarked::keys();
     let first = settings.display.code();
+    screen.expect_typing();
     let remote = Remote::start(shared.env.clone(), script_dir, first, screen.clone(), interrupts);
     let remote = Rc::new(remote.map_err(broken)?);
     let mode = Mode::default();
