@@ -1,11 +1,12 @@
 """What a cell that fails or is stopped leaves behind: its variables, and nothing that only it could reach."""
 
+import os
 import pathlib
 import time
 
 import pytest
 
-from conftest import result_of
+from conftest import Kernel, result_of
 
 # Large enough to be seen among all else, and to be given back to the system when it is freed.
 ELEMENTS = 100_000_000
@@ -75,3 +76,32 @@ def test_a_stopped_cell_keeps_no_tensor_alive(kernel, code):
     assert kernel.reply(request)["status"] == "error"
     assert held(kernel) - before < BYTES // 2
     assert result_of(kernel.run("kept.sum().item()")[1]) == "6.0"
+
+
+def test_a_panic_in_native_code_is_an_error(kernel):
+    kernel.close()
+    faulty = Kernel(FLAMBEAU_FAULTS="1")
+    try:
+        faulty.run("let kept = 3;")
+        reply, said = faulty.run('faults.panic("on purpose")')
+        assert (reply["status"], reply["ename"]) == ("error", "InternalError")
+        assert "on purpose" in reply["evalue"]
+        assert result_of(faulty.run("kept + 1")[1]) == "4"
+    finally:
+        faulty.close()
+
+
+def test_scripts_have_no_faults_otherwise(kernel):
+    assert "FLAMBEAU_FAULTS" not in os.environ
+    assert kernel.run('faults.panic("on purpose")')[0]["ename"] == "NameError"
+
+
+@pytest.mark.parametrize("delay", [0, 0.03, 0.06, 0.1, 0.15])
+def test_an_interrupt_while_python_starts_is_not_lost(kernel, delay):
+    kernel.run("let kept = 3;")
+    request = kernel.client.execute("%%python\nimport time\ntime.sleep(600)")
+    kernel.wait_until_busy(request)
+    time.sleep(delay)
+    kernel.manager.interrupt_kernel()
+    assert kernel.reply(request)["ename"] == "KeyboardInterrupt"
+    assert result_of(kernel.run("kept")[1]) == "3"

@@ -176,6 +176,7 @@ fn options(configure: Configure, shared: &Shared, sink: Sink) -> Options {
     });
     let mut libraries = flambeau_stdlib::libraries();
     libraries.push(flambeau_python::library());
+    libraries.extend(crate::faults::library());
     Options {
         libraries,
         permissions: convert::permissions(configure.permissions),

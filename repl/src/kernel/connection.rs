@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use zmq::Socket;
 
 use crate::problem::Problem;
 
@@ -24,6 +25,8 @@ pub struct Connection {
     pub key: String,
     #[serde(default = "scheme")]
     pub signature_scheme: String,
+    /// The kernel's secret key, in Z85, where what is sent is encrypted by CurveZMQ.
+    pub curve_secretkey: Option<String>,
 }
 
 /// How sockets are reached.
@@ -36,6 +39,9 @@ pub enum Transport {
 
 /// The only one that clients use.
 const SCHEME: &str = "hmac-sha256";
+
+/// Bytes of a key.
+const CURVE_KEY: usize = 32;
 
 fn scheme() -> String {
     SCHEME.to_owned()
@@ -57,7 +63,25 @@ impl Connection {
                 "signature_scheme '{found}' is not known; it is '{SCHEME}'"
             )));
         }
+        if let Some(key) = &connection.curve_secretkey {
+            let decoded = zmq::z85_decode(key);
+            if !decoded.is_ok_and(|key| key.len() == CURVE_KEY) {
+                return Err(wrong("curve_secretkey is no key of CurveZMQ".to_owned()));
+            }
+        }
         Ok(connection)
+    }
+
+    /// Has a socket take only what is encrypted, where the file says so.
+    /// Source: <https://rfc.zeromq.org/spec/26/>.
+    ///
+    /// # Errors
+    /// What ZeroMQ says.
+    pub fn secure(&self, socket: &Socket) -> zmq::Result<()> {
+        let Some(key) = &self.curve_secretkey else { return Ok(()) };
+        let key = zmq::z85_decode(key).map_err(|_| zmq::Error::EINVAL)?;
+        socket.set_curve_server(true)?;
+        socket.set_curve_secretkey(&key)
     }
 
     /// Where the socket of a port is.

@@ -56,6 +56,7 @@ impl Sockets {
                 let socket = context.socket(SocketType::ROUTER)?;
                 socket.set_linger(LINGER)?;
                 socket.set_router_handover(true)?;
+                connection.secure(&socket)?;
                 socket.bind(&connection.endpoint(port))?;
                 Ok(socket)
             };
@@ -64,6 +65,7 @@ impl Sockets {
         let iopub = || {
             let socket = context.socket(SocketType::XPUB)?;
             socket.set_linger(LINGER)?;
+            connection.secure(&socket)?;
             let iopub = Iopub::new(socket)?;
             iopub.socket().bind(&connection.endpoint(connection.iopub_port))?;
             Ok(iopub)

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flambeau_runtime::script::on_interrupt;
+use flambeau_runtime::script::{is_stopping, on_interrupt};
 use pyo3::prelude::*;
 use pyo3::types::PyModule;
 use pyo3::{PyErr, ffi};
@@ -21,6 +21,8 @@ static DEPTH: AtomicUsize = AtomicUsize::new(0);
 static TOLD: AtomicBool = AtomicBool::new(false);
 /// Whether the handler of our signal is still to tell it; it is sent more than once.
 static UNTOLD: AtomicBool = AtomicBool::new(false);
+/// Whether one may have come that found no Python code to tell.
+static MISSED: AtomicBool = AtomicBool::new(false);
 static LISTENER: OnceLock<Listener> = OnceLock::new();
 /// What wakes the thread that sees to it that the interrupt arrives; null before there is one.
 static BELL: AtomicPtr<libc::sem_t> = AtomicPtr::new(std::ptr::null_mut());
@@ -46,15 +48,26 @@ impl Inside {
         let listener = LISTENER.get().filter(|listener| listener.thread == this);
         if let Some(listener) = listener
             && DEPTH.fetch_add(1, Ordering::SeqCst) == 0
-            && TOLD.swap(false, Ordering::SeqCst)
+            && (TOLD.load(Ordering::SeqCst) || MISSED.load(Ordering::SeqCst))
         {
-            // It came when the last call had ended, and has stopped the script since.
-            Python::attach(|py| match listener.ident {
-                None => drop(py.check_signals()),
-                Some(ident) => set_exception(ident, std::ptr::null_mut()),
-            });
+            begin(listener);
         }
         Inside(listener.is_some())
+    }
+}
+
+/// What is left of interrupts that came when no Python code ran.
+fn begin(listener: &Listener) {
+    if TOLD.swap(false, Ordering::SeqCst) {
+        // It came when the last call had ended, and has stopped the script since.
+        Python::attach(|py| match listener.ident {
+            None => drop(py.check_signals()),
+            Some(ident) => set_exception(ident, std::ptr::null_mut()),
+        });
+    }
+    // It came between the script's last look and this call, or while Python started: it is still to be followed.
+    if MISSED.swap(false, Ordering::SeqCst) && is_stopping() {
+        tell();
     }
 }
 
@@ -131,6 +144,7 @@ fn watch(ident: Option<c_long>, act: fn(Listener)) -> PyResult<()> {
         }
     })?;
     on_interrupt(tell);
+    MISSED.store(true, Ordering::SeqCst);
     Ok(())
 }
 
@@ -158,7 +172,11 @@ fn set_exception(ident: c_long, class: *mut ffi::PyObject) {
 /// Stops Python code that runs on the listening thread; async-signal-safe.
 fn tell() {
     if DEPTH.load(Ordering::SeqCst) == 0 {
-        return;
+        MISSED.store(true, Ordering::SeqCst);
+        // Had it begun in between, it has not seen that.
+        if DEPTH.load(Ordering::SeqCst) == 0 {
+            return;
+        }
     }
     TOLD.store(true, Ordering::SeqCst);
     UNTOLD.store(true, Ordering::SeqCst);

@@ -72,6 +72,7 @@ pub(crate) fn new(state: &Rc<State>) -> Engine {
     hooks(&mut engine, state);
     calls(&mut engine, state);
     super::syntax::register(&mut engine);
+    super::sized::register(&mut engine);
     engine
 }
 

@@ -297,6 +297,11 @@ pub(crate) fn active<R>(run: impl FnOnce(&Rc<Engine>, &Rc<State>) -> R) -> Optio
     Some(run(&engine, &state))
 }
 
+/// Whether the session that evaluates on this thread was told to stop; with its turn.
+pub fn is_stopping() -> bool {
+    ACTIVE.with_borrow(|active| active.as_ref().is_some_and(|active| active.state.stop_requested()))
+}
+
 /// Runs `run`, and lets other threads have the turn of this thread's session meanwhile. `run` must not
 /// touch anything of the session, except by coming in anew.
 pub fn outside<R>(run: impl FnOnce() -> R) -> R {
