@@ -8,9 +8,12 @@ mod comms;
 mod connection;
 mod control;
 mod cursor;
+mod dap;
+mod debugger;
 mod execution;
 mod history;
 mod iopub;
+mod murmur;
 mod outbox;
 mod publish;
 mod questions;
@@ -44,6 +47,7 @@ use crate::start::start_behind;
 use capture::Capture;
 use comms::Comms;
 use connection::Connection;
+use debugger::Debugger;
 use execution::Execution;
 use history::History;
 use outbox::{Item, Outbox, heard};
@@ -136,6 +140,7 @@ struct Kernel {
     history: History,
     bars: Bars,
     comms: Comms,
+    debugger: Debugger,
     /// The question that the user has not answered.
     question: Option<u64>,
     /// The number of the last request to the engine.
@@ -167,6 +172,7 @@ impl Kernel {
             history,
             bars: Bars::default(),
             comms: Comms::default(),
+            debugger: Debugger::default(),
             question: None,
             asked: 0,
             failed: None,
@@ -234,8 +240,13 @@ impl Kernel {
 
     fn take(&mut self, item: Item) {
         match item {
-            Item::Started(Ok(engine)) => self.engine = Started::Running(engine),
-            Item::Started(Err(problem)) => self.engine = Started::Failed(problem.to_string()),
+            Item::Started(started) => {
+                self.engine = match started {
+                    Ok(engine) => Started::Running(engine),
+                    Err(problem) => Started::Failed(problem.to_string()),
+                };
+                self.debug_started();
+            }
             Item::Text(stream, text) => {
                 self.publish("stream", json!({"name": stream.name(), "text": text}));
             }

@@ -5,6 +5,7 @@ mod caught;
 mod complete;
 mod context;
 pub mod convert;
+mod debugger;
 mod device;
 mod dispatch;
 mod display;
@@ -38,6 +39,7 @@ mod write_back;
 
 pub use complete::{Completion, Named, Signature, matching};
 pub use context::Context;
+pub use debugger::{Call, DebugClient, Inspected, Inspection, Reason, Resume};
 pub use device::default_device;
 pub use display::table::{Table as TextTable, escaped};
 pub use display::{Bundle, display, viridis};

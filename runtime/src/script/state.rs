@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rhai::{AST, Dynamic, ImmutableString, Position};
 
+use super::debugger::{DebugClient, Debugging};
 use super::event::Event;
 use super::function::{Constant, Declared, Library, ObjectType, Property};
 use super::input::Input;
@@ -66,6 +67,7 @@ pub struct State {
     pub(crate) input: Option<Arc<dyn Input>>,
     /// Whether the front end shows HTML.
     pub(crate) notebook: bool,
+    pub(crate) debugging: Debugging,
     /// What the sandbox allows.
     pub permissions: Permissions,
     pub(crate) limits: Limits,
@@ -179,6 +181,8 @@ pub(crate) struct FrontEnd {
     pub input: Option<Arc<dyn Input>>,
     /// Whether it shows HTML.
     pub notebook: bool,
+    /// Who debugs.
+    pub debugger: Option<Arc<dyn DebugClient>>,
 }
 
 impl State {
@@ -187,7 +191,7 @@ impl State {
         args: Vec<String>,
         permissions: Permissions,
         limits: Limits,
-        FrontEnd { output, input, notebook }: FrontEnd,
+        FrontEnd { output, input, notebook, debugger }: FrontEnd,
     ) -> State {
         let mut state = State {
             functions: HashMap::new(),
@@ -200,6 +204,7 @@ impl State {
             output,
             input,
             notebook,
+            debugging: Debugging::new(debugger),
             permissions,
             limits,
             stop: Interrupt::default(),
@@ -447,6 +452,7 @@ impl State {
         if depth > 0 {
             return Evaluation(self);
         }
+        self.debugging.clear();
         self.stop.0.evaluates.store(true, Ordering::SeqCst);
         self.operations.set(0);
         self.deadline.set(
@@ -545,6 +551,7 @@ impl Drop for Evaluation<'_> {
         let depth = self.0.evaluations.get() - 1;
         self.0.evaluations.set(depth);
         if depth == 0 {
+            self.0.debugging.clear();
             self.0.stop.0.evaluates.store(false, Ordering::SeqCst);
         }
     }
