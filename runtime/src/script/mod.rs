@@ -13,6 +13,7 @@ mod doc;
 mod engine;
 mod errors;
 mod event;
+mod front_end;
 mod function;
 mod guard;
 mod hints;

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use rhai::{AST, Dynamic, ImmutableString, Position};
 
-use super::debugger::{DebugClient, Debugging};
+use super::debugger::Debugging;
 use super::event::Event;
+use super::front_end::FrontEnd;
 use super::function::{Constant, Declared, Library, ObjectType, Property};
 use super::input::Input;
 use super::limits::Limits;
@@ -171,18 +172,6 @@ impl Interrupt {
     pub fn is_evaluating(&self) -> bool {
         self.0.evaluates.load(Ordering::SeqCst)
     }
-}
-
-/// Who sits in front of a session.
-pub(crate) struct FrontEnd {
-    /// Gets everything that a cell prints and shows.
-    pub output: Box<dyn Fn(Event)>,
-    /// The way to the user.
-    pub input: Option<Arc<dyn Input>>,
-    /// Whether it shows HTML.
-    pub notebook: bool,
-    /// Who debugs.
-    pub debugger: Option<Arc<dyn DebugClient>>,
 }
 
 impl State {

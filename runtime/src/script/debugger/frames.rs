@@ -1,13 +1,16 @@
 //! The calls that are under way, as the debugger follows them: Rhai shows a callback its own scope and no other, so
 //! what the calls around it have is noted while they are the innermost.
 
-use rhai::{Array, Dynamic, Map, Scope};
+use rhai::{Array, Blob, Dynamic, Map, Scope};
 
 use super::statements::Statement;
 use crate::script::session::is_kept;
 
-/// Of a list or map with more entries than this no copy is made for who waits further out.
+/// Of a value that holds more items than this no copy is made for who waits further out: lists are copied item by
+/// item.
 const MOST: usize = 10_000;
+/// Bytes of a blob that count as much as an item.
+const BYTES: usize = 100;
 
 /// A variable of a frame; `None` is a value that was too large to be noted.
 pub(super) type Variables = Vec<(String, Option<Dynamic>)>;
@@ -86,13 +89,32 @@ pub(super) fn noted(scope: &Scope<'_>) -> Variables {
     let mut found = Variables::new();
     for (name, _, value) in scope.iter_raw() {
         if !is_kept(name) && !found.iter().any(|(known, _)| known == name) {
-            let large = value.read_lock::<Array>().is_some_and(|items| items.len() > MOST)
-                || value.read_lock::<Map>().is_some_and(|entries| entries.len() > MOST);
-            found.push((name.to_owned(), (!large).then(|| value.clone())));
+            let small = is_small(value, &mut { MOST });
+            found.push((name.to_owned(), small.then(|| value.clone())));
         }
     }
     found.reverse();
     found
+}
+
+/// Whether a value holds no more items than are left; those that it holds are taken off.
+fn is_small(value: &Dynamic, left: &mut usize) -> bool {
+    let mut takes = |items: usize| {
+        let rest = left.checked_sub(items);
+        *left = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    // A copy of what is shared is a handle.
+    if value.is_shared() {
+        return true;
+    }
+    if let Some(items) = value.read_lock::<Array>() {
+        return takes(items.len()) && items.iter().all(|item| is_small(item, left));
+    }
+    if let Some(entries) = value.read_lock::<Map>() {
+        return takes(entries.len()) && entries.values().all(|item| is_small(item, left));
+    }
+    value.read_lock::<Blob>().is_none_or(|bytes| takes(bytes.len() / BYTES))
 }
 
 #[cfg(test)]
@@ -127,6 +149,14 @@ mod tests {
             .collect();
         assert_eq!(found, [("b".to_owned(), 2), ("a".to_owned(), 3)]);
         scope.push("large", Dynamic::from(vec![Dynamic::UNIT; MOST + 1]));
-        assert!(noted(&scope).iter().any(|(name, value)| name == "large" && value.is_none()));
+        let many = vec![Dynamic::from(vec![Dynamic::UNIT; MOST / 2]); 3];
+        scope.push("nested", Dynamic::from(many)).push("blob", vec![0_u8; BYTES * (MOST + 1)]);
+        for (name, value) in noted(&scope) {
+            assert_eq!(
+                value.is_none(),
+                ["large", "nested", "blob"].contains(&name.as_str()),
+                "{name}"
+            );
+        }
     }
 }

@@ -43,15 +43,6 @@ pub struct Inspection<'a, 's> {
     stands: bool,
 }
 
-/// Code of the client runs, which is not debugged.
-struct Quiet<'a>(&'a State, bool);
-
-impl Drop for Quiet<'_> {
-    fn drop(&mut self) {
-        self.0.debugging.quiet.set(self.1);
-    }
-}
-
 impl<'a, 's> Inspection<'a, 's> {
     /// Of a session where nothing runs.
     pub(crate) fn of(state: Rc<State>, engine: &'a Engine, scope: &'a mut Scope<'s>) -> Self {
@@ -156,7 +147,7 @@ impl<'a, 's> Inspection<'a, 's> {
         Ok(display::represent(&self.value(name, call)?, &self.state))
     }
 
-    /// Evaluates an expression with the variables of a call. Only in the innermost call an assignment to one of them
+    /// Evaluates an expression where a script stands, with the variables of a call. Only in the innermost call an assignment to one of them
     /// stays.
     ///
     /// # Errors
@@ -176,8 +167,6 @@ impl<'a, 's> Inspection<'a, 's> {
         let desugared = sugar::desugar(self.engine, code, &earlier);
         let raised = |error: &rhai::EvalAltResult| errors::from_rhai(error);
         let ast = self.engine.compile(&desugared.text).map_err(|error| raised(&error.into()))?;
-        let debugging = &self.state.debugging;
-        let _quiet = Quiet(&self.state, debugging.quiet.replace(true));
         let outcome = if call == innermost {
             let before = self.scope.len();
             let outcome = self.engine.eval_ast_with_scope::<Dynamic>(self.scope, &ast);
@@ -193,7 +182,7 @@ impl<'a, 's> Inspection<'a, 's> {
             self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &ast)
         };
         let value = outcome.map_err(|error| raised(&error))?;
-        let mut references = debugging.references.borrow_mut();
+        let mut references = self.state.debugging.references.borrow_mut();
         Ok(references.inspected(code.to_owned(), &value, &self.state))
     }
 

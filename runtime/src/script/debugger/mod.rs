@@ -96,7 +96,7 @@ pub(crate) struct Debugging {
     client: Option<Arc<dyn DebugClient>>,
     /// Whether the engine calls back.
     registered: Cell<bool>,
-    /// Whether what runs is the client's own code.
+    /// Whether what runs is the client's own code, or runs beside a script that stands.
     quiet: Cell<bool>,
     goal: Cell<Goal>,
     frames: RefCell<Frames>,
@@ -222,6 +222,21 @@ impl Debugging {
     }
 }
 
+/// As long as this is there no statement is stopped at.
+struct Quiet<'a>(&'a State, bool);
+
+impl Quiet<'_> {
+    fn begin(state: &State) -> Quiet<'_> {
+        Quiet(state, state.debugging.quiet.replace(true))
+    }
+}
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        self.0.debugging.quiet.set(self.1);
+    }
+}
+
 /// Has the engine call back before statements.
 pub(crate) fn register(engine: &mut Engine, state: &Rc<State>) {
     let (begun, told) = (state.clone(), state.clone());
@@ -309,6 +324,8 @@ fn stand(
 ) -> crate::error::Result<()> {
     let debugging = &state.debugging;
     debugging.goal.set(Goal::None);
+    // Other threads may call closures meanwhile; one script that stands is enough.
+    let _quiet = Quiet::begin(state);
     client.stopped(reason);
     let resume = loop {
         if let Err(error) = state.check() {
