@@ -8,6 +8,10 @@ pub type Printer = Box<dyn FnMut(String) -> bool + Send>;
 /// The text that waits, and whether a cell is typed.
 #[derive(Default)]
 struct Waiting {
+    /// Until the thread takes it.
+    printer: Option<Printer>,
+    /// Whether there has been one.
+    prints: bool,
     typing: bool,
     text: String,
 }
@@ -19,22 +23,25 @@ pub struct Above {
 }
 
 impl Above {
-    /// Starts the thread that hands text to `printer`.
+    /// Starts the thread that hands text to a printer. No thread begins while libtorch is loaded, so this one is
+    /// started before that.
     ///
     /// # Errors
     /// What the system says when it has no thread to give.
-    pub fn start(mut printer: Printer) -> std::io::Result<Above> {
+    pub fn start() -> std::io::Result<Above> {
         let above = Above::default();
         let waiting = above.waiting.clone();
         std::thread::Builder::new().name("flambeau above".to_owned()).spawn(move || {
+            let mut printer = None;
             loop {
                 let lock = waiting.0.lock().unwrap_or_else(PoisonError::into_inner);
                 let idle = |now: &mut Waiting| !(now.typing && now.text.contains('\n'));
                 let woken = waiting.1.wait_while(lock, idle);
                 let mut now = woken.unwrap_or_else(PoisonError::into_inner);
                 let lines = whole_lines(&mut now.text);
+                printer = now.printer.take().or(printer);
                 drop(now);
-                if !printer(lines) {
+                if !printer.as_mut().is_some_and(|print| print(lines)) {
                     return;
                 }
             }
@@ -42,9 +49,17 @@ impl Above {
         Ok(above)
     }
 
+    /// What draws; without it text is not taken.
+    pub fn print_by(&self, printer: Printer) {
+        let mut now = self.lock();
+        now.printer = Some(printer);
+        now.prints = true;
+    }
+
     /// A cell is typed from now on.
     pub fn begin(&self) {
-        self.lock().typing = true;
+        let mut now = self.lock();
+        now.typing = now.prints;
     }
 
     /// The cell has been typed. Gives what still waits.
@@ -98,7 +113,10 @@ mod tests {
     #[test]
     fn only_lines_that_have_ended_are_drawn() {
         let (drawn, lines) = mpsc::channel();
-        let above = Above::start(Box::new(move |text| drawn.send(text).is_ok())).expect("a thread");
+        let above = Above::start().expect("a thread");
+        above.begin();
+        assert_eq!(above.take("early\n".to_owned()), Some("early\n".to_owned()));
+        above.print_by(Box::new(move |text| drawn.send(text).is_ok()));
         assert_eq!(above.take("now\n".to_owned()), Some("now\n".to_owned()));
         above.begin();
         assert_eq!(above.take("one\ntw".to_owned()), None);

@@ -40,7 +40,7 @@ pub fn mark_of(language: Language) -> &'static str {
 
 /// How long the lines are that a text begins with and that say to Quarto how to show it: `#|` is no script's, and in
 /// Python a comment as it is. Source: <https://quarto.org/docs/reference/cells/cells-jupyter.html>.
-fn options(text: &str) -> usize {
+pub fn options(text: &str) -> usize {
     let lines = text.split_inclusive('\n');
     lines.take_while(|line| line.starts_with("#|") || line.starts_with("//|")).map(str::len).sum()
 }
@@ -74,12 +74,14 @@ pub fn spans(text: &str, first: Language) -> Vec<Span> {
 pub fn parts(text: &str, first: Language) -> Vec<Part> {
     let spans = spans(text, first);
     let full = spans.iter().filter(|span| !text[span.range.clone()].trim().is_empty());
-    let part = |span: &Span| {
-        let before = text[..span.range.start].matches('\n').count();
-        let code = format!("{}{}", "\n".repeat(before), &text[span.range.clone()]);
-        Part { language: span.language, code }
-    };
-    full.map(part).collect()
+    full.map(|span| part(text, span.range.clone(), span.language)).collect()
+}
+
+/// The lines of a text that lie in a range.
+pub fn part(text: &str, range: Range<usize>, language: Language) -> Part {
+    let before = text[..range.start].matches('\n').count();
+    let code = format!("{}{}", "\n".repeat(before), &text[range]);
+    Part { language, code }
 }
 
 /// What the report calls a part: the name of the whole where that is the first, so that no two are called the same.

@@ -54,7 +54,7 @@ pub struct Environment {
 }
 
 /// What every command takes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Shared {
     /// The Python environment that was named.
     pub env: Option<PathBuf>,

@@ -51,11 +51,18 @@ impl Screen {
         }
     }
 
+    /// Makes ready for text that comes while a cell is typed.
+    pub fn expect_typing(&self) {
+        // Without a thread it is written as it comes.
+        if let Ok(above) = Above::start() {
+            let _ = self.above.set(above);
+        }
+    }
+
     /// Has text that comes while a cell is typed drawn by `printer`.
     pub fn print_above(&self, printer: Printer) {
-        // Without a thread it is written as it comes.
-        if let Ok(above) = Above::start(printer) {
-            let _ = self.above.set(above);
+        if let Some(above) = self.above.get() {
+            above.print_by(printer);
         }
     }
 

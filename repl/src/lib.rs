@@ -13,6 +13,7 @@ mod above;
 mod ask;
 mod cells;
 mod cli;
+mod commands;
 mod cut;
 mod doc;
 mod draw;

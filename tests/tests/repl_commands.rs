@@ -282,3 +282,22 @@ fn the_environment_is_told() {
     terminal.see("torch");
     terminal.see(".venv");
 }
+
+#[test]
+fn commands_have_the_names_of_ipython_too() {
+    let home = home();
+    let mut terminal = start(&home);
+    terminal.see_prompt(1);
+    terminal.enter("%time 6 * 7", 2);
+    terminal.see("\n42\ntook ");
+    terminal.enter("let seen = 3;", 3);
+    terminal.enter("%who", 3);
+    terminal.see("seen  int  3");
+    terminal.enter("%%timeit\nlet a = 1;\n\n", 3);
+    terminal.see("(7 runs of");
+    terminal.enter("%%python\n%time seen + 1\n\n", 4);
+    terminal.see("\n4\ntook ");
+    // Not what divides.
+    terminal.enter("%seen", 5);
+    terminal.see("SyntaxError");
+}

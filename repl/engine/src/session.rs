@@ -28,8 +28,9 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
         }
     };
     let mut python = Cells::default();
-    // The last error, for who wants to see it again.
-    let mut last: Option<Box<Report>> = None;
+    // The last error as it is told in full, for who wants to see it again. Not the error itself: that holds what was
+    // thrown, and Python's exceptions hold the variables of every call that they have passed.
+    let mut last: Option<ErrorReport> = None;
     shared.ready(session.interrupt_handle());
     sink.emit(&Event::Ready);
     while let Ok(request) = inbox.recv() {
@@ -81,8 +82,7 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
                 sink.emit(&Event::Done(done));
             }
             Request::Traceback { id } => {
-                let error = last.as_ref().map(|report| convert::report_in_full(report));
-                sink.emit(&Event::Done(Done { id, error, ..Done::default() }));
+                sink.emit(&Event::Done(Done { id, error: last.clone(), ..Done::default() }));
             }
             Request::Remove { id, names } => {
                 let missing: Vec<String> = names
@@ -231,12 +231,12 @@ fn run_cell(
     }
 }
 
-/// Runs an evaluation; whatever happens is in the answer, and an error beside it.
+/// Runs an evaluation; whatever happens is in the answer, and an error in full beside it.
 fn evaluate(
     id: u64,
     shared: &Shared,
     run: impl FnOnce() -> Result<Option<Shown>, Box<Report>>,
-) -> (Done, Option<Box<Report>>) {
+) -> (Done, Option<ErrorReport>) {
     let begin = Instant::now();
     let mut done = Done { id, ..Done::default() };
     if shared.is_stopping() {
@@ -254,7 +254,7 @@ fn evaluate(
         }
         Ok(Err(report)) => {
             done.error = Some(convert::report(&report));
-            failed = Some(report);
+            failed = Some(convert::report_in_full(&report));
         }
         Err(panic) => done.error = Some(fault(&panic)),
     }

@@ -115,6 +115,21 @@ pub enum Event {
     Stopped,
 }
 
+impl Event {
+    /// The number of the request that this answers; `None` where it answers none.
+    pub fn answers(&self) -> Option<u64> {
+        match self {
+            Event::Done(done) | Event::Profiled { done, .. } => Some(done.id),
+            Event::Documentation { id, .. }
+            | Event::Completions { id, .. }
+            | Event::Signature { id, .. }
+            | Event::Variables { id, .. }
+            | Event::Memory { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+}
+
 /// Something to show.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Display {

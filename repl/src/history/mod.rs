@@ -39,11 +39,15 @@ fn prepared(config: &Config, path: &Path) -> Result<SQLiteHistory, String> {
     }
     // A cell's line waits for no disk; only the last ones are lost where the machine loses power. Where that cannot be
     // had, as for a file that is only read, the line waits.
-    if let Ok(connection) = rusqlite::Connection::open(path) {
+    let first = rusqlite::Connection::open(path);
+    if let Ok(connection) = &first {
         let _ = connection.pragma_update(None, "journal_mode", "WAL");
     }
     // Another session may have made the tables in between: then they are there the second time.
-    SQLiteHistory::open(config, path)
+    let entries = SQLiteHistory::open(config, path)
         .or_else(|_| SQLiteHistory::open(config, path))
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string());
+    // Whoever closes the file last tidies up: not in between.
+    drop(first);
+    entries
 }

@@ -76,7 +76,7 @@ impl Kernel {
             "metadata": request.metadata,
             "content": request.content,
         });
-        self.current = Some(Current::Comm(self.asked + 1, request));
+        self.current = Some(Current::Comm(self.next_number(), request));
         self.say_parent();
         let message = message.to_string();
         self.send(|id| Request::Comm { id, comm, message });

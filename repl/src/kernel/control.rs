@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::children::interrupt_children;
 use super::sockets::Channel;
 use super::wire::{Message, VERSION};
 use super::{Current, Kernel, Started};
@@ -50,6 +51,8 @@ impl Kernel {
         match request.kind() {
             "interrupt_request" => {
                 self.interrupt();
+                // As Ctrl-C would be, it is told to what cells have started; a signal to us was told to them already.
+                interrupt_children();
                 self.answer_at_once(Channel::Control, &request, json!({"status": "ok"}));
             }
             "debug_request" => self.debug(request),
@@ -94,7 +97,11 @@ impl Kernel {
     /// Stops what runs; what waits is answered without being begun.
     pub(super) fn interrupt(&mut self) {
         match (&self.current, &self.engine) {
-            (Some(Current::Execution(_)), Started::Running(engine)) => {
+            (Some(Current::Execution(execution)), Started::Running(engine)) => {
+                // Before: what it has asked for meanwhile is stopped by itself.
+                if let Some(command) = &execution.command {
+                    command.interrupt();
+                }
                 engine.interrupt();
                 self.aborts = true;
             }

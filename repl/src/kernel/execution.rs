@@ -1,22 +1,28 @@
 //! Cells: from a request to its reply.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use flambeau_protocol::{Done, ErrorReport, Event, Language, Request, plain_text};
 use serde_json::{Map, Value, json};
 
+use super::command::Command;
 use super::publish::{bundle, parsed};
 use super::sockets::Channel;
 use super::wire::Message;
 use super::{Current, Kernel, Started};
-use crate::cells::{Part, name_of_part, parts};
+use crate::cells::name_of_part;
+use crate::commands::{Evaluated, Step, steps};
 use crate::prompt::question;
 
 /// A cell that is being executed.
 pub struct Execution {
     request: Message,
-    /// What is still to be evaluated.
-    parts: VecDeque<Part>,
+    /// What is still to be done.
+    steps: VecDeque<Step>,
+    /// The command under way.
+    pub command: Option<Command>,
     name: String,
     number: u32,
     /// The number of the request to the engine that is under way.
@@ -35,6 +41,27 @@ impl Execution {
     /// The request.
     pub fn request(&self) -> &Message {
         &self.request
+    }
+
+    /// What the next part is called.
+    pub fn next_name(&mut self) -> String {
+        self.begun += 1;
+        name_of_part(&self.name, self.begun - 1)
+    }
+
+    /// Under which number values are kept, if they are.
+    pub fn keeps(&self) -> Option<u64> {
+        self.stored.then_some(u64::from(self.number))
+    }
+
+    /// Says something to the client beside the output.
+    pub fn say_beside(&mut self, payload: Value) {
+        self.payload.push(payload);
+    }
+
+    /// Shows a text beside the output.
+    pub fn page(&mut self, text: &str) {
+        self.say_beside(json!({"source": "page", "start": 0, "data": {"text/plain": text}}));
     }
 
     /// Whether the client takes questions.
@@ -80,10 +107,11 @@ impl Kernel {
             .collect();
         let asked = question(code.trim());
         let execution = Execution {
-            parts: match asked {
+            steps: match asked {
                 Some(_) => VecDeque::new(),
-                None => parts(&code, Language::Rhai).into(),
+                None => steps(&code, Language::Rhai).into(),
             },
+            command: None,
             name: format!("cell {number}"),
             number,
             waits_for: 0,
@@ -125,24 +153,29 @@ impl Kernel {
 
     /// Sends a request to the engine: its number.
     pub(super) fn send(&mut self, request: impl FnOnce(u64) -> Request) -> u64 {
-        self.asked += 1;
+        let id = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         if let Started::Running(engine) = &self.engine
-            && !engine.send(&request(self.asked))
+            && !engine.send(&request(id))
         {
             self.fail("it is gone");
         }
-        self.asked
+        id
+    }
+
+    /// The number that the next request to the engine has.
+    pub(super) fn next_number(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst) + 1
     }
 
     /// Has the engine evaluate what comes next of the cell; with nothing left the cell has ended.
-    fn next_part(&mut self) {
+    pub(super) fn next_part(&mut self) {
         let Some(Current::Execution(execution)) = &mut self.current else { return };
-        let keep = execution.stored.then_some(u64::from(execution.number));
-        let (code, language, source_name, keep) = match execution.parts.pop_front() {
-            Some(part) => {
-                let name = name_of_part(&execution.name, execution.begun);
-                execution.begun += 1;
-                (part.code, part.language, name, keep)
+        let (code, language, source_name, keep) = match execution.steps.pop_front() {
+            Some(Step::Code(part)) => {
+                (part.code, part.language, execution.next_name(), execution.keeps())
+            }
+            Some(Step::Command { name, argument, language }) => {
+                return self.command(name, argument, language);
             }
             None => match execution.expressions.pop_front() {
                 Some((name, code)) => {
@@ -168,6 +201,9 @@ impl Kernel {
     /// Takes an answer of the engine to something of the cell.
     pub(super) fn executed(&mut self, event: Event) {
         let Some(Current::Execution(execution)) = &mut self.current else { return };
+        if let Some(command) = &execution.command {
+            return command.answer(event);
+        }
         match event {
             Event::Done(done) if done.id == execution.waits_for => {
                 if let Some(name) = execution.expression.take() {
@@ -181,8 +217,7 @@ impl Kernel {
                     Some(near) => format!("nothing has that name; did you mean {near}?"),
                     None => "nothing has that name".to_owned(),
                 });
-                let page = json!({"source": "page", "start": 0, "data": {"text/plain": text}});
-                execution.payload.push(page);
+                execution.page(&text);
                 self.next_part();
             }
             // Answers to what was asked before.
@@ -195,17 +230,30 @@ impl Kernel {
         if let Some(error) = done.error {
             return self.finish(Some(error));
         }
-        let (number, last) = (execution.number, execution.parts.is_empty());
-        if let Some(result) = done.result.filter(|_| last && !execution.silent) {
-            if execution.stored {
-                self.history.result(number, plain_text(&result));
-            }
-            let data = bundle(result);
-            let metadata = parsed(done.metadata.as_deref().unwrap_or("{}"));
-            let content = json!({"execution_count": number, "data": data, "metadata": metadata});
-            self.publish("execute_result", content);
+        if execution.steps.is_empty() {
+            self.show(done, true);
         }
         self.next_part();
+    }
+
+    /// Shows what an evaluation came to; whether it is the cell's own value, or something on the way.
+    pub(super) fn show(&mut self, done: Done, own: bool) {
+        let Some(Current::Execution(execution)) = &self.current else { return };
+        let Some(result) = done.result.filter(|_| !execution.silent) else { return };
+        let (count, stored) = (execution.number, execution.stored);
+        if stored && own {
+            self.history.result(count, plain_text(&result));
+        }
+        let data = bundle(result);
+        let metadata = parsed(done.metadata.as_deref().unwrap_or("{}"));
+        let mut content = json!({"data": data, "metadata": metadata});
+        if own {
+            content["execution_count"] = json!(count);
+            self.publish("execute_result", content);
+        } else {
+            content["transient"] = json!({});
+            self.publish("display_data", content);
+        }
     }
 
     /// The engine cannot go on.
@@ -221,10 +269,16 @@ impl Kernel {
     }
 
     /// Answers the request.
-    fn finish(&mut self, error: Option<ErrorReport>) {
+    pub(super) fn finish(&mut self, error: Option<ErrorReport>) {
         let Some(Current::Execution(execution)) = self.current.take() else { return };
         self.question = None;
-        let Execution { request, number, silent, values, payload, .. } = *execution;
+        let Execution { request, number, silent, stored, values, payload, .. } = *execution;
+        if stored {
+            let code = request.content["code"].as_str().unwrap_or_default().to_owned();
+            let (number, succeeded) = (u64::from(number), error.is_none());
+            let cell = Evaluated { number, code, language: Language::Rhai, succeeded };
+            Arc::make_mut(&mut self.cells).push(cell);
+        }
         let content = match &error {
             None => {
                 let content = json!({"user_expressions": values, "payload": payload});

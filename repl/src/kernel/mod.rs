@@ -4,6 +4,8 @@
 //! evaluates on threads of its own, so the kernel answers from the first moment and while a cell runs.
 
 mod capture;
+mod children;
+mod command;
 mod comms;
 mod connection;
 mod control;
@@ -26,17 +28,18 @@ use std::collections::VecDeque;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use flambeau_protocol::{Configure, Event};
-use rustix::process::{Signal, getpgrp, getpid, kill_process_group};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use time::OffsetDateTime;
 
 use crate::cli::Shared;
+use crate::commands::Evaluated;
 use crate::engine::Engine;
 use crate::environment::{Places, own};
 use crate::extension;
@@ -45,6 +48,7 @@ use crate::settings;
 use crate::start::start_behind;
 
 use capture::Capture;
+use children::end_group;
 use comms::Comms;
 use connection::Connection;
 use debugger::Debugger;
@@ -92,7 +96,8 @@ pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
     start_behind(env, configure, on_event, then).map_err(broken)?;
     let (settings, _) = settings::read();
     let history = History::start(settings.editor.history, outbox.clone()).map_err(broken)?;
-    let mut kernel = Kernel::new(sockets, Session::new(&connection.key), outbox, bell, history);
+    let session = Session::new(&connection.key);
+    let mut kernel = Kernel::new(sockets, session, outbox, bell, history, shared.clone());
     kernel.serve();
     Ok(exit::OK)
 }
@@ -143,8 +148,11 @@ struct Kernel {
     debugger: Debugger,
     /// The question that the user has not answered.
     question: Option<u64>,
-    /// The number of the last request to the engine.
-    asked: u64,
+    /// The number of the last request to the engine; commands count on.
+    asked: Arc<AtomicU64>,
+    /// The cells of this session, for commands.
+    cells: Arc<Vec<Evaluated>>,
+    shared: Shared,
     /// When a cell failed last: what was sent before is not begun either, though it comes later.
     failed: Option<(Instant, OffsetDateTime)>,
     /// Whether the cell under way was interrupted: then those behind it are not begun.
@@ -159,6 +167,7 @@ impl Kernel {
         outbox: Arc<Outbox>,
         bell: UnixStream,
         history: History,
+        shared: Shared,
     ) -> Kernel {
         Kernel {
             sockets,
@@ -174,7 +183,9 @@ impl Kernel {
             comms: Comms::default(),
             debugger: Debugger::default(),
             question: None,
-            asked: 0,
+            asked: Arc::default(),
+            cells: Arc::default(),
+            shared,
             failed: None,
             aborts: false,
             ended: false,
@@ -251,6 +262,7 @@ impl Kernel {
                 self.publish("stream", json!({"name": stream.name(), "text": text}));
             }
             Item::Event(event) => self.event(event),
+            Item::Command(id, said) => self.command_said(id, said),
             Item::Interrupted => self.interrupt(),
             Item::Terminated => self.ended = true,
         }
@@ -282,14 +294,5 @@ impl Kernel {
             }
         }
         end_group();
-    }
-}
-
-/// Ends the processes that cells have started and left. Jupyter starts a kernel as the leader of a group; started in
-/// another way, it is not alone in its group.
-fn end_group() {
-    if getpgrp() == getpid() {
-        // We hear it too, and are ending already.
-        let _ = kill_process_group(getpid(), Signal::TERM);
     }
 }

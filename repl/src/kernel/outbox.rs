@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use flambeau_protocol::Event;
 
+use super::command::Said;
 use crate::engine::Engine;
 use crate::problem::Problem;
 
@@ -41,6 +42,8 @@ pub enum Item {
     Started(Result<Arc<Engine>, Problem>),
     Text(Stream, String),
     Event(Event),
+    /// What the command of this number says.
+    Command(u64, Said),
     /// The process was asked to end.
     Terminated,
     /// The process was asked to stop what runs.

@@ -1,6 +1,6 @@
 //! Completion and inspection.
 
-use flambeau_protocol::{Event, Language, Request};
+use flambeau_protocol::{Completion, Event, Language, Request};
 use serde_json::{Value, json};
 
 use super::cursor::{byte_at, character_at, name_at};
@@ -8,6 +8,7 @@ use super::sockets::Channel;
 use super::wire::Message;
 use super::{Current, Kernel, Started};
 use crate::cells::spans;
+use crate::commands::{Command, beginning};
 
 /// The part of a cell that a place is in: where it begins, its text, its language.
 fn part_at(code: &str, at: usize) -> (usize, &str, Language) {
@@ -16,6 +17,14 @@ fn part_at(code: &str, at: usize) -> (usize, &str, Language) {
     match found {
         Some(span) => (span.range.start.min(at), &code[span.range.clone()], span.language),
         None => (0, code, Language::Rhai),
+    }
+}
+
+fn described(command: &Command) -> Completion {
+    Completion {
+        text: command.name().to_owned(),
+        kind: "magic".to_owned(),
+        detail: Some(command.description.to_owned()),
     }
 }
 
@@ -30,9 +39,16 @@ impl Kernel {
         let code = request.content["code"].as_str().unwrap_or_default().to_owned();
         let cursor = request.content["cursor_pos"].as_u64().and_then(|at| usize::try_from(at).ok());
         let cursor = byte_at(&code, cursor.unwrap_or(usize::MAX));
+        if request.kind() == "complete_request"
+            && let Some((start, commands)) = beginning(&code, cursor)
+        {
+            self.current = Some(Current::Question(0, request));
+            let items = commands.into_iter().map(described).collect();
+            return self.answered(Event::Completions { id: 0, start, items });
+        }
         let (start, text, language) = part_at(&code, cursor);
         let within = cursor - start;
-        self.current = Some(Current::Question(self.asked + 1, request.clone()));
+        self.current = Some(Current::Question(self.next_number(), request.clone()));
         if request.kind() == "complete_request" {
             let code = text.to_owned();
             self.send(|id| Request::Complete { id, code, cursor: within, language });
@@ -52,9 +68,11 @@ impl Kernel {
                 let code = request.content["code"].as_str().unwrap_or_default();
                 let cursor = request.content["cursor_pos"].as_u64().unwrap_or(u64::MAX);
                 let cursor = byte_at(code, usize::try_from(cursor).unwrap_or(usize::MAX));
-                let begin = character_at(code, part_at(code, cursor).0 + start);
+                // Commands are offered by their place in the cell.
+                let part = if id == 0 { 0 } else { part_at(code, cursor).0 };
+                let begin = character_at(code, part + start);
                 let end = character_at(code, cursor);
-                let typed = |item: &flambeau_protocol::Completion| {
+                let typed = |item: &Completion| {
                     json!({
                         "text": item.text,
                         "type": item.kind,

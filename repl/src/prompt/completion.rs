@@ -2,9 +2,9 @@
 
 use rustyline::completion::Pair;
 
-use super::commands;
 use super::mode::Mode;
 use super::remote::Remote;
+use crate::commands;
 use crate::picture::size;
 
 /// Up to so many words are shown with what they are.
@@ -16,16 +16,12 @@ const DETAIL: usize = 60;
 
 /// Where the word at the cursor begins, and what may stand there.
 pub fn complete(remote: &Remote, mode: &Mode, line: &str, cursor: usize) -> (usize, Vec<Pair>) {
-    let before = &line[..cursor];
-    if let Some(word) = before.strip_prefix(':')
-        && !word.contains(char::is_whitespace)
-    {
-        let commands = commands::ALL.iter().filter(|command| command.name().starts_with(word));
-        let pairs = commands.map(|command| Pair {
+    if let Some((start, commands)) = commands::beginning(line, cursor) {
+        let pair = |command: &commands::Command| Pair {
             display: command.signature.to_owned(),
             replacement: format!("{} ", command.name()),
-        });
-        return (1, pairs.collect());
+        };
+        return (start, commands.into_iter().map(pair).collect());
     }
     let span = mode.span_at(line, cursor);
     let part = &line[span.range.clone()];

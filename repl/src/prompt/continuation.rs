@@ -3,6 +3,7 @@
 use flambeau_protocol::Language;
 
 use crate::cells::Span;
+use crate::commands;
 
 use super::scan::{Kind, Open, Scan};
 use super::scan_python;
@@ -13,9 +14,12 @@ pub const INDENT: usize = 4;
 
 /// Whether the cell wants another line; `last` is its last part. Behind a mark a part ends with an empty line.
 pub fn is_open(cell: &str, last: &Span) -> bool {
-    // Commands and questions are one line.
-    if is_command(cell) {
+    // Commands and questions are one line, but for those that take all lines behind them.
+    if question(cell.trim()).is_some() {
         return false;
+    }
+    if let Some(takes_all) = commands::is_command(cell) {
+        return takes_all && !ends_with_empty_line(cell);
     }
     let part = &cell[last.range.clone()];
     let open = match last.language {
@@ -37,12 +41,6 @@ fn is_open_script(cell: &str) -> bool {
     }
     // An empty line gets out of an operator that was left at the end.
     !scan.open.is_empty() || (ends_with_operator(cell, &scan) && !ends_with_empty_line(cell))
-}
-
-/// Whether a cell is for the program and not for the engine.
-pub fn is_command(cell: &str) -> bool {
-    let trimmed = cell.trim();
-    trimmed.starts_with(':') || question(trimmed).is_some()
 }
 
 /// A wish to know more of a name.

@@ -21,9 +21,10 @@ use rustyline::{
 use super::call;
 use super::colors;
 use super::completion;
-use super::continuation::{INDENT, indentation, is_command, is_open, outdent};
+use super::continuation::{INDENT, indentation, is_open, outdent};
 use super::mode::Mode;
 use super::remote::Remote;
+use crate::commands;
 use crate::draw::Screen;
 use crate::history::Entries;
 use crate::picture::size;
@@ -283,7 +284,7 @@ impl Hinter for Assistant {
             None => String::new(),
         };
         self.active.replace(None);
-        let in_call = line[..pos].contains('(') && !is_command(line);
+        let in_call = line[..pos].contains('(') && commands::is_command(line).is_none();
         if let Some(call) = in_call.then(|| self.call(line, pos)).flatten() {
             let below = call::below(&call, size().columns.into());
             shown.push('\n');

@@ -2,7 +2,6 @@
 
 mod call;
 mod colors;
-mod commands;
 mod completion;
 mod continuation;
 mod editor;
@@ -11,27 +10,29 @@ mod remote;
 mod scan;
 mod scan_python;
 mod scan_script;
+pub mod terminal;
 
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use flambeau_protocol::{Done, ErrorReport, Event, Language, Request};
+use flambeau_protocol::{Done, ErrorReport, Event, Language};
 
-use crate::cells::{name_of_part, parts};
 use crate::cli::{Color, Shared};
+use crate::commands::{Asked, Evaluated, Flow, Front, Step, execute, steps};
 use crate::draw::{self, Screen};
 use crate::echo::Unmarked;
 use crate::environment::{Places, search};
 use crate::extension;
 use crate::pager;
+use crate::picture::size;
 use crate::problem::{Problem, exit};
 use crate::settings::{self, When};
 use crate::signal::Interrupts;
 use crate::source::Source;
 
-use commands::Flow;
 pub use continuation::{indentation, is_open, is_wrong, question};
+pub use mode::prompt as head;
 
 use continuation::Question;
 use editor::{Input, Keyboard};
@@ -63,6 +64,7 @@ pub fn prompt(file: Option<&Path>, startup: bool, shared: &Shared) -> Result<u8,
     colors::choose(settings.display.theme);
     let _unmarked = Unmarked::keys();
     let first = settings.display.code();
+    screen.expect_typing();
     let remote = Remote::start(shared.env.clone(), script_dir, first, screen.clone(), interrupts);
     let remote = Rc::new(remote.map_err(broken)?);
     let mode = Mode::default();
@@ -74,6 +76,7 @@ pub fn prompt(file: Option<&Path>, startup: bool, shared: &Shared) -> Result<u8,
         screen,
         shared,
         mode,
+        behind: None,
         cells: Vec::new(),
         number: 1,
         initial: String::new(),
@@ -111,21 +114,14 @@ fn is_farewell(cell: &str) -> bool {
     matches!(cell, "exit" | "exit()" | "quit" | "quit()")
 }
 
-/// A cell that was evaluated.
-struct Evaluated {
-    number: u64,
-    code: String,
-    /// What it is written in up to its first mark.
-    language: Language,
-    succeeded: bool,
-}
-
 /// The state of the prompt: what commands work on.
-struct Prompt<'a> {
+pub struct Prompt<'a> {
     remote: Rc<Remote>,
     screen: Arc<Screen>,
     shared: &'a Shared,
     mode: Mode,
+    /// What the command under way is to read code as, where its cell says so.
+    behind: Option<Language>,
     cells: Vec<Evaluated>,
     /// The next cell's.
     number: u64,
@@ -142,7 +138,8 @@ impl Prompt<'_> {
         mut keyboard: Keyboard,
     ) -> Result<u8, Problem> {
         for source in files {
-            self.run_source(source)?;
+            let front: &mut dyn Front = self;
+            front.run_source(source)?;
         }
         loop {
             self.screen.fresh_line();
@@ -159,16 +156,13 @@ impl Prompt<'_> {
                 };
             keyboard.remember(&cell);
             let trimmed = cell.trim();
-            let flow = if let Some(command) = trimmed.strip_prefix(':') {
-                commands::execute(self, command)?
-            } else if let Some(question) = continuation::question(trimmed) {
+            let flow = if let Some(question) = continuation::question(trimmed) {
                 self.answer(&question);
                 Flow::On
             } else if self.mode.language() == Language::Python && is_farewell(trimmed) {
                 Flow::Quit
             } else {
-                self.evaluate(&cell)?;
-                Flow::On
+                self.execute(&cell)?
             };
             for cell in self.later.drain(..) {
                 keyboard.remember(&cell);
@@ -179,117 +173,124 @@ impl Prompt<'_> {
         }
     }
 
-    /// Evaluates a cell in the prompt's language and shows what it comes to.
-    fn evaluate(&mut self, code: &str) -> Result<Done, Problem> {
-        self.evaluate_in(self.mode.language(), code)
+    /// Does what a cell says: commands one by one, all else as a cell.
+    fn execute(&mut self, cell: &str) -> Result<Flow, Problem> {
+        let language = self.mode.language();
+        let steps = steps(cell, language);
+        if !steps.iter().any(|step| matches!(step, Step::Command { .. })) {
+            self.evaluate(language, cell)?;
+            return Ok(Flow::On);
+        }
+        for step in steps {
+            match step {
+                Step::Code(part) => {
+                    let done = self.evaluate(part.language, part.code.trim_start_matches('\n'))?;
+                    if done.error.is_some() {
+                        break;
+                    }
+                }
+                Step::Command { name, argument, language } => {
+                    self.behind = Some(language);
+                    let flow = execute(self, &name, &argument);
+                    self.behind = None;
+                    if let Flow::Quit = flow? {
+                        return Ok(Flow::Quit);
+                    }
+                }
+            }
+        }
+        Ok(Flow::On)
     }
 
-    /// Evaluates a cell that is in `language` up to its first mark, and shows what it comes to.
-    fn evaluate_in(&mut self, language: Language, code: &str) -> Result<Done, Problem> {
+    /// Answers `name?` and `name??`.
+    fn answer(&mut self, question: &Question<'_>) {
+        let front: &mut dyn Front = self;
+        front.document(question.name);
+        if question.source
+            && let Some(text) = front.source(question.name)
+        {
+            front.say(&format!("\n{}", text.trim_end()));
+        }
+    }
+}
+
+impl Front for Prompt<'_> {
+    fn ask(&mut self, request: Asked<'_>) -> Option<Event> {
+        self.remote.ask(request)
+    }
+
+    fn run(&mut self, request: Asked<'_>) -> Result<Option<Event>, Problem> {
+        self.remote.run(request)
+    }
+
+    fn evaluate(&mut self, language: Language, code: &str) -> Result<Done, Problem> {
         let number = self.number;
         self.number += 1;
-        let done = self.evaluate_parts(&format!("cell {number}"), code, Some(number), language)?;
+        let front: &mut dyn Front = self;
+        let done = front.evaluate_parts(&format!("cell {number}"), code, Some(number), language)?;
         self.show(&done);
         let succeeded = done.error.is_none();
         self.cells.push(Evaluated { number, code: code.to_owned(), language, succeeded });
         Ok(done)
     }
 
-    /// Evaluates a text part by part, up to the first that fails.
-    fn evaluate_parts(
-        &self,
-        name: &str,
-        text: &str,
-        keep: Option<u64>,
-        language: Language,
-    ) -> Result<Done, Problem> {
-        let mut last = Done::default();
-        let mut seconds = 0.0;
-        for (i, part) in parts(text, language).into_iter().enumerate() {
-            let name = name_of_part(name, i);
-            last = self.remote.evaluate(&name, &part.code, keep, part.language)?;
-            seconds += last.seconds;
-            if last.error.is_some() {
-                break;
-            }
-        }
-        Ok(Done { seconds, ..last })
-    }
-
-    /// Evaluates a file in the session; whether Ctrl-C has stopped it.
-    fn run_source(&mut self, source: Source) -> Result<bool, Problem> {
-        let (name, language) = (source.name.clone(), source.language());
-        match source.text() {
-            Ok(code) => {
-                let done = self.evaluate_parts(&name, &code, None, language)?;
-                let stopped = done.error.as_ref().is_some_and(ErrorReport::is_interrupt);
-                self.show(&Done { result: None, ..done });
-                Ok(stopped)
-            }
-            Err(error) => {
-                self.screen.report(&error);
-                Ok(false)
-            }
-        }
-    }
-
-    /// Sends a request that is done soon, and shows what it comes to; whether anything was to be shown.
-    fn ask_done(&self, request: impl FnOnce(u64) -> Request) -> bool {
-        let done = self.remote.ask(request, |event, id| match event {
-            Event::Done(done) if done.id == id => Some(done),
-            _ => None,
-        });
-        let Some(done) = done else {
-            self.complain("the engine does not answer");
-            return true;
-        };
-        self.show(&done);
-        done.result.is_some() || done.error.is_some()
-    }
-
-    fn show(&self, done: &Done) {
+    fn show(&mut self, done: &Done) {
         self.screen.finish();
         if let Some(bundle) = &done.result {
-            self.say(self.screen.shown(bundle, Some(ALL)).trim_end_matches('\n'));
+            let text = self.screen.shown(bundle, Some(ALL));
+            self.say(text.trim_end_matches('\n'));
         }
         if let Some(error) = &done.error {
-            self.screen.fresh_line();
-            self.screen.report(error);
+            self.report(error);
         }
     }
 
-    /// Answers `name?` and `name??`.
-    fn answer(&self, question: &Question<'_>) {
-        self.document(question.name);
-        if question.source
-            && let Some(text) = self.remote.source(question.name, self.mode.language()).text
-        {
-            self.say(&format!("\n{}", text.trim_end()));
-        }
+    fn report(&mut self, error: &ErrorReport) {
+        self.screen.fresh_line();
+        self.screen.report(error);
     }
 
-    /// Shows what is known of a name.
-    fn document(&self, name: &str) {
-        let page = self.remote.doc(name, self.mode.language());
-        match page.text {
-            Some(text) if pager::page(text.trim_end()) => {}
-            Some(text) => self.say(text.trim_end()),
-            None => {
-                let near = page.near;
-                self.complain(&Problem::UnknownName { name: name.to_owned(), near }.to_string());
-            }
-        }
-    }
-
-    /// Prints a line for the user.
-    fn say(&self, text: &str) {
+    fn say(&mut self, text: &str) {
         self.screen.fresh_line();
         draw::write(std::io::stdout().lock(), &format!("{text}\n"));
     }
 
-    /// Prints what went wrong with what the prompt itself should have done.
-    fn complain(&self, text: &str) {
+    fn complain(&mut self, text: &str) {
         self.screen.fresh_line();
         draw::write(std::io::stderr().lock(), &format!("{text}\n"));
+    }
+
+    fn page(&mut self, text: &str) {
+        if !pager::page(text) {
+            self.say(text);
+        }
+    }
+
+    fn put(&mut self, text: String) {
+        self.initial = text;
+    }
+
+    fn cells(&self) -> &[Evaluated] {
+        &self.cells
+    }
+
+    fn language(&self) -> Language {
+        self.behind.unwrap_or_else(|| self.mode.language())
+    }
+
+    fn width(&self) -> Option<usize> {
+        Some(size().columns.into())
+    }
+
+    fn shared(&self) -> &Shared {
+        self.shared
+    }
+
+    fn was_interrupted(&self) -> bool {
+        self.remote.was_interrupted()
+    }
+
+    fn forget_interrupts(&self) {
+        self.remote.forget_interrupts();
     }
 }

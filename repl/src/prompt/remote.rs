@@ -6,14 +6,12 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use flambeau_protocol::{
-    Completion, Configure, Done, ErrorReport, Event, Language, OperatorTime, Request, Signature,
-};
+use flambeau_protocol::{Completion, Configure, Event, Language, Request, Signature};
 
 use crate::ask;
+use crate::commands::Asked;
 use crate::draw::Screen;
 use crate::engine::Engine;
-use crate::picture::size;
 use crate::problem::Problem;
 use crate::signal::Interrupts;
 use crate::start::start_behind;
@@ -31,12 +29,6 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 struct Slot {
     engine: Mutex<Option<Result<Arc<Engine>, Problem>>>,
     changed: Condvar,
-}
-
-/// What documentation there is of a name.
-pub struct Page {
-    pub text: Option<String>,
-    pub near: Option<String>,
 }
 
 /// The session.
@@ -86,57 +78,12 @@ impl Remote {
         Ok(Remote { slot, interrupts, answers, screen, next: Cell::new(1) })
     }
 
-    /// Evaluates a cell. Ctrl-C stops it, also while the engine starts.
+    /// Sends a request that may take as long as it likes, and waits for the answer; `None` after Ctrl-C while the
+    /// engine starts. Ctrl-C stops what it began.
     ///
     /// # Errors
     /// When there is no engine, or no more.
-    pub fn evaluate(
-        &self,
-        source_name: &str,
-        code: &str,
-        keep: Option<u64>,
-        language: Language,
-    ) -> Result<Done, Problem> {
-        let width = Some(size().columns.into());
-        let (source_name, code) = (source_name.to_owned(), code.to_owned());
-        let done = self.run(
-            |id| Request::Evaluate { id, source_name, code, keep, language, width },
-            |event| match event {
-                Event::Done(done) => Some((done.id, done)),
-                _ => None,
-            },
-        )?;
-        Ok(done.unwrap_or_else(interrupted))
-    }
-
-    /// As [`Remote::evaluate`], and tells what operators of torch took.
-    ///
-    /// # Errors
-    /// When there is no engine, or no more.
-    pub fn profile(
-        &self,
-        code: &str,
-        language: Language,
-        shapes: bool,
-    ) -> Result<(Done, Vec<OperatorTime>), Problem> {
-        let (source_name, code) = ("<prof>".to_owned(), code.to_owned());
-        let found = self.run(
-            |id| Request::Profile { id, source_name, code, language, shapes },
-            |event| match event {
-                Event::Profiled { done, operators } => Some((done.id, (done, operators))),
-                _ => None,
-            },
-        )?;
-        Ok(found.unwrap_or_else(|| (interrupted(), Vec::new())))
-    }
-
-    /// Sends a request that may take as long as it likes; `None` after Ctrl-C while the engine starts. `answer` tells
-    /// of which request an event is the answer.
-    fn run<T>(
-        &self,
-        request: impl FnOnce(u64) -> Request,
-        answer: impl Fn(Event) -> Option<(u64, T)>,
-    ) -> Result<Option<T>, Problem> {
+    pub fn run(&self, request: Asked<'_>) -> Result<Option<Event>, Problem> {
         let id = self.next_id();
         self.interrupts.forget();
         let Some(engine) = self.engine(None)? else { return Ok(None) };
@@ -144,11 +91,9 @@ impl Remote {
         loop {
             match ask::next(&self.answers, &engine, &self.screen) {
                 Some(Event::Failed(cause)) => return Err(Problem::EngineFailed(cause)),
+                Some(event) if event.answers() == Some(id) => return Ok(Some(event)),
                 // Others are answers that came too late.
-                Some(event) => match answer(event) {
-                    Some((of, found)) if of == id => return Ok(Some(found)),
-                    _ => {}
-                },
+                Some(_) => {}
                 None => return Err(Problem::EngineFailed("it is gone".into())),
             }
         }
@@ -172,62 +117,29 @@ impl Remote {
         language: Language,
     ) -> (usize, Vec<Completion>) {
         let code = code.to_owned();
-        let answer = self.ask(
-            |id| Request::Complete { id, code, cursor, language },
-            |event, id| match event {
-                Event::Completions { id: of, start, items } if of == id => Some((start, items)),
-                _ => None,
-            },
-        );
-        answer.unwrap_or((cursor, Vec::new()))
+        match self.ask(Box::new(|id| Request::Complete { id, code, cursor, language })) {
+            Some(Event::Completions { start, items, .. }) => (start, items),
+            _ => (cursor, Vec::new()),
+        }
     }
 
     /// The call around the cursor. Asked at every key, so an engine that still starts is not waited for.
     pub fn signature(&self, code: &str, cursor: usize) -> Option<Signature> {
         self.slot.engine.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.as_ref().ok()?;
         let code = code.to_owned();
-        let answer = |event, id| match event {
-            Event::Signature { id: of, call } if of == id => Some(call),
+        let request = Box::new(|id| Request::Signature { id, code, cursor });
+        match self.ask_within(AT_ONCE, request) {
+            Some(Event::Signature { call, .. }) => call,
             _ => None,
-        };
-        self.ask_within(AT_ONCE, |id| Request::Signature { id, code, cursor }, answer).flatten()
-    }
-
-    /// The documentation of a name.
-    pub fn doc(&self, name: &str, language: Language) -> Page {
-        let name = name.to_owned();
-        self.page(|id| Request::Doc { id, name, language })
-    }
-
-    /// How what has a name is defined.
-    pub fn source(&self, name: &str, language: Language) -> Page {
-        let name = name.to_owned();
-        self.page(|id| Request::Source { id, name, language })
-    }
-
-    fn page(&self, request: impl FnOnce(u64) -> Request) -> Page {
-        let answer = self.ask(request, |event, id| match event {
-            Event::Documentation { id: of, text, near } if of == id => Some(Page { text, near }),
-            _ => None,
-        });
-        answer.unwrap_or(Page { text: None, near: None })
+        }
     }
 
     /// Sends a request that is answered soon; `None` where that did not happen.
-    pub(super) fn ask<T>(
-        &self,
-        request: impl FnOnce(u64) -> Request,
-        answer: impl Fn(Event, u64) -> Option<T>,
-    ) -> Option<T> {
-        self.ask_within(PATIENCE, request, answer)
+    pub fn ask(&self, request: Asked<'_>) -> Option<Event> {
+        self.ask_within(PATIENCE, request)
     }
 
-    fn ask_within<T>(
-        &self,
-        patience: Duration,
-        request: impl FnOnce(u64) -> Request,
-        answer: impl Fn(Event, u64) -> Option<T>,
-    ) -> Option<T> {
+    fn ask_within(&self, patience: Duration, request: Asked<'_>) -> Option<Event> {
         let id = self.next_id();
         let until = Instant::now() + patience;
         let engine = self.engine(Some(until)).ok().flatten()?;
@@ -237,8 +149,8 @@ impl Remote {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let event = self.answers.recv_timeout(left).ok()?;
-            if let Some(found) = answer(event, id) {
-                return Some(found);
+            if event.answers() == Some(id) {
+                return Some(event);
             }
         }
     }
@@ -275,13 +187,6 @@ impl Remote {
         self.interrupts.finished();
         drop(self.slot.engine.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
-}
-
-/// How an evaluation ended that did not begin.
-fn interrupted() -> Done {
-    let message = "interrupted while the engine started";
-    let error = ErrorReport::without_place(ErrorReport::INTERRUPT, message);
-    Done { error: Some(error), ..Done::default() }
 }
 
 /// Draws what is to be seen and hands on what was asked for.

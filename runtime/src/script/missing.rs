@@ -106,6 +106,13 @@ fn method(receiver: &Dynamic, name: &str, types: &[String], state: &State) -> Er
 /// `name(…)` with arguments of these types.
 fn bare(name: &str, types: &[String], state: Option<&Rc<State>>) -> Error {
     let signatures = state.map(|state| state.signatures(name)).unwrap_or_default();
+    if signatures.iter().any(|names| names.len() == types.len()) {
+        // Only Rhai's `call` counts what it binds `this` to.
+        let error = wrong_count(&format!("{name}()"), types.len() - 1, &signatures);
+        let help =
+            format!("value.call({name}) calls {name} on the value; value({name}) calls the value");
+        return error.help(help);
+    }
     if !signatures.is_empty() {
         return wrong_count(&format!("{name}()"), types.len(), &signatures)
             .help(written(name, &signatures));

@@ -4,12 +4,11 @@ use flambeau_protocol::Language;
 
 use crate::problem::Problem;
 
-use super::super::Prompt;
 use super::Flow;
 
 /// `:python`
-pub fn python(prompt: &mut Prompt<'_>, _: &str) -> Result<Flow, Problem> {
-    prompt.mode.set(match prompt.mode.language() {
+pub fn python(front: &mut dyn Front, _: &str) -> Result<Flow, Problem> {
+    prompt.mode.set(match front.language() {
         Language::Rhai => Language::Python,
         Language::Python => Language::Rhai,
     });
@@ -17,13 +16,13 @@ pub fn python(prompt: &mut Prompt<'_>, _: &str) -> Result<Flow, Problem> {
 }
 
 /// `:rhai`
-pub fn rhai(prompt: &mut Prompt<'_>, _: &str) -> Result<Flow, Problem> {
+pub fn rhai(front: &mut dyn Front, _: &str) -> Result<Flow, Problem> {
     prompt.mode.set(Language::Rhai);
     Ok(Flow::On)
 }
 
 /// `:py CODE`
-pub fn py(prompt: &mut Prompt<'_>, code: &str) -> Result<Flow, Problem> {
+pub fn py(front: &mut dyn Front, code: &str) -> Result<Flow, Problem> {
     prompt.evaluate_in(Language::Python, code)?;
     Ok(Flow::On)
 }

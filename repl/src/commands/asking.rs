@@ -4,9 +4,8 @@ use flambeau_protocol::{Completion, Event, Language, OperatorTime, Request};
 
 use crate::problem::Problem;
 
-use super::super::Prompt;
 use super::timing::seconds;
-use super::{ALL, Flow, size};
+use super::{ALL, Front, size};
 
 /// How many operators are shown.
 const OPERATORS: usize = 30;
@@ -14,33 +13,28 @@ const OPERATORS: usize = 30;
 const FINDS: usize = 40;
 
 /// `:del NAME…`
-pub fn del(prompt: &mut Prompt<'_>, names: &str) -> Result<Flow, Problem> {
+pub fn del(front: &mut dyn Front, names: &str) -> Result<(), Problem> {
     let names = names.split([' ', ',']).filter(|name| !name.is_empty()).map(str::to_owned);
     let names = names.collect();
-    prompt.ask_done(|id| Request::Remove { id, names });
-    Ok(Flow::On)
+    front.ask_done(|id| Request::Remove { id, names });
+    Ok(())
 }
 
 /// `:bt`
-pub fn bt(prompt: &mut Prompt<'_>, _: &str) -> Result<Flow, Problem> {
-    if !prompt.ask_done(|id| Request::Traceback { id }) {
-        prompt.say("there was no error");
+pub fn bt(front: &mut dyn Front, _: &str) -> Result<(), Problem> {
+    if !front.ask_done(|id| Request::Traceback { id }) {
+        front.say("there was no error");
     }
-    Ok(Flow::On)
+    Ok(())
 }
 
 /// `:mem`
-pub fn mem(prompt: &mut Prompt<'_>, _: &str) -> Result<Flow, Problem> {
-    let found = prompt.remote.ask(
-        |id| Request::Memory { id },
-        |event, id| match event {
-            Event::Memory { id: of, devices, cuda } if of == id => Some((devices, cuda)),
-            _ => None,
-        },
-    );
-    let Some((devices, cuda)) = found else {
-        prompt.complain("the engine does not answer");
-        return Ok(Flow::On);
+pub fn mem(front: &mut dyn Front, _: &str) -> Result<(), Problem> {
+    let Some(Event::Memory { devices, cuda, .. }) =
+        front.ask(Box::new(|id| Request::Memory { id }))
+    else {
+        front.complain("the engine does not answer");
+        return Ok(());
     };
     let mut rows: Vec<[String; 3]> = Vec::new();
     for held in &devices {
@@ -70,8 +64,8 @@ pub fn mem(prompt: &mut Prompt<'_>, _: &str) -> Result<Flow, Problem> {
             }
         }
     }
-    prompt.say(&table(&rows, &[false, false, true]));
-    Ok(Flow::On)
+    front.say(&table(&rows, &[false, false, true]));
+    Ok(())
 }
 
 /// What the process holds in memory, in bytes; `None` where the system does not tell (see proc(5), `VmRSS`).
@@ -83,23 +77,23 @@ fn resident() -> Option<u64> {
 }
 
 /// `:prof [--shapes] EXPR`
-pub fn prof(prompt: &mut Prompt<'_>, text: &str) -> Result<Flow, Problem> {
+pub fn prof(front: &mut dyn Front, text: &str) -> Result<(), Problem> {
     let (shapes, code) = match text.strip_prefix("--shapes ") {
         Some(code) => (true, code.trim()),
         None => (false, text),
     };
     // Showing the value would call operators too.
     let code = format!("{};", code.trim_end_matches(';'));
-    let (done, mut operators) = prompt.remote.profile(&code, prompt.mode.language(), shapes)?;
+    let (done, mut operators) = front.profile(&code, front.language(), shapes)?;
     let failed = done.error.is_some();
-    prompt.show(&done);
+    front.show(&done);
     operators.sort_by(|a, b| b.own.total_cmp(&a.own).then_with(|| a.name.cmp(&b.name)));
     if operators.is_empty() && !failed {
-        prompt.say("no operator of torch was called");
+        front.say("no operator of torch was called");
     } else if !operators.is_empty() {
-        prompt.say(&profile(&operators, shapes));
+        front.say(&profile(&operators, shapes));
     }
-    Ok(Flow::On)
+    Ok(())
 }
 
 /// The table of what operators took, those with the longest own time first.
@@ -144,7 +138,7 @@ fn profile(operators: &[OperatorTime], shapes: bool) -> String {
 }
 
 /// `:apropos WORDS`
-pub fn apropos(prompt: &mut Prompt<'_>, words: &str) -> Result<Flow, Problem> {
+pub fn apropos(front: &mut dyn Front, words: &str) -> Result<(), Problem> {
     let wanted: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
     let commands = ALL.iter().filter(|command| {
         let text = format!("{} {}", command.signature, command.description).to_lowercase();
@@ -156,39 +150,33 @@ pub fn apropos(prompt: &mut Prompt<'_>, words: &str) -> Result<Flow, Problem> {
         detail: Some(command.description.to_owned()),
     });
     let asked = words.to_owned();
-    let answer = prompt.remote.ask(
-        |id| Request::Apropos { id, words: asked },
-        |event, id| match event {
-            Event::Completions { id: of, items, .. } if of == id => Some(items),
-            _ => None,
-        },
-    );
-    let found: Vec<Completion> = commands.chain(answer.unwrap_or_default()).collect();
+    let answer = front.words(|id| Request::Apropos { id, words: asked });
+    let found: Vec<Completion> = commands.chain(answer).collect();
     let rows: Vec<[String; 2]> = found
         .iter()
         .take(FINDS)
         .map(|item| [item.text.clone(), item.detail.clone().unwrap_or_default()])
         .collect();
     match found.len() {
-        0 => prompt.say(&format!("nothing is said about '{words}'")),
+        0 => front.say(&format!("nothing is said about '{words}'")),
         count if count > FINDS => {
             let table = table(&rows, &[false, false]);
-            prompt.say(&format!("{table}\n… and {} more; another word narrows it", count - FINDS));
+            front.say(&format!("{table}\n… and {} more; another word narrows it", count - FINDS));
         }
-        _ => prompt.say(&table(&rows, &[false, false])),
+        _ => front.say(&table(&rows, &[false, false])),
     }
-    Ok(Flow::On)
+    Ok(())
 }
 
 /// `:device [DEVICE]`
-pub fn device(prompt: &mut Prompt<'_>, device: &str) -> Result<Flow, Problem> {
+pub fn device(front: &mut dyn Front, device: &str) -> Result<(), Problem> {
     let code = match device {
         "" => "torch.get_default_device()".to_owned(),
         name => format!("torch.set_default_device({:?})", name),
     };
-    let done = prompt.remote.evaluate("<device>", &code, None, Language::Rhai)?;
-    prompt.show(&done);
-    Ok(Flow::On)
+    let done = front.evaluate_named("<device>", &code, None, Language::Rhai)?;
+    front.show(&done);
+    Ok(())
 }
 
 /// Rows in columns; those that are `right` stand at the right of their column.

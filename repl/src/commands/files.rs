@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 
 use flambeau_protocol::Language;
 
-use crate::cells::{mark_of, spans};
+use crate::cells::mark_of;
 use crate::problem::Problem;
 use crate::settings;
 use crate::source::{Source, reason};
 
-use super::super::{Evaluated, Prompt};
-use super::Flow;
+use super::{Evaluated, Front, Step, steps};
 
 /// A path as it was typed: `~` is the home directory.
 pub(super) fn path(text: &str) -> PathBuf {
@@ -24,45 +23,45 @@ pub(super) fn path(text: &str) -> PathBuf {
     }
 }
 
-fn read(prompt: &Prompt<'_>, file: &str) -> Option<Source> {
+fn read(front: &mut dyn Front, file: &str) -> Option<Source> {
     match Source::read(&path(file)) {
         Ok(source) => Some(source),
         Err(problem) => {
-            prompt.complain(&problem.to_string());
+            front.complain(&problem.to_string());
             None
         }
     }
 }
 
 /// `:run FILE`
-pub fn run(prompt: &mut Prompt<'_>, file: &str) -> Result<Flow, Problem> {
-    if let Some(source) = read(prompt, file) {
-        prompt.run_source(source)?;
+pub fn run(front: &mut dyn Front, file: &str) -> Result<(), Problem> {
+    if let Some(source) = read(front, file) {
+        front.run_source(source)?;
     }
-    Ok(Flow::On)
+    Ok(())
 }
 
 /// `:load FILE`
-pub fn load(prompt: &mut Prompt<'_>, file: &str) -> Result<Flow, Problem> {
-    match read(prompt, file).map(Source::text) {
-        Some(Ok(text)) => prompt.initial = text.trim_end().to_owned(),
-        Some(Err(error)) => prompt.screen.report(&error),
+pub fn load(front: &mut dyn Front, file: &str) -> Result<(), Problem> {
+    match read(front, file).map(Source::text) {
+        Some(Ok(text)) => front.put(text.trim_end().to_owned()),
+        Some(Err(error)) => front.report(&error),
         None => {}
     }
-    Ok(Flow::On)
+    Ok(())
 }
 
 /// `:save FILE`
-pub fn save(prompt: &mut Prompt<'_>, file: &str) -> Result<Flow, Problem> {
+pub fn save(front: &mut dyn Front, file: &str) -> Result<(), Problem> {
     let file = path(file);
-    let cells: Vec<&Evaluated> = prompt.cells.iter().filter(|cell| cell.succeeded).collect();
+    let cells: Vec<&Evaluated> = front.cells().iter().filter(|cell| cell.succeeded).collect();
     match write(&file, &script(&cells)) {
-        Ok(()) => prompt.say(&format!("{} cells in {}", cells.len(), file.display())),
+        Ok(()) => front.say(&format!("{} cells in {}", cells.len(), file.display())),
         Err(error) => {
-            prompt.complain(&format!("cannot write {}: {}", file.display(), reason(&error)));
+            front.complain(&format!("cannot write {}: {}", file.display(), reason(&error)));
         }
     }
-    Ok(Flow::On)
+    Ok(())
 }
 
 /// The cells as one script, with a mark where the language changes.
@@ -70,12 +69,14 @@ fn script(cells: &[&Evaluated]) -> String {
     let mut text = String::new();
     let mut language = Language::Rhai;
     for cell in cells {
-        for span in spans(&cell.code, cell.language) {
-            if span.language != language {
-                language = span.language;
+        for step in steps(&cell.code, cell.language) {
+            // Commands are the user's, not the script's.
+            let Step::Code(part) = step else { continue };
+            if part.language != language {
+                language = part.language;
                 text.push_str(&format!("{}\n", mark_of(language)));
             }
-            let code = cell.code[span.range].trim_end();
+            let code = part.code.trim_start_matches('\n').trim_end();
             text.push_str(code);
             // A value that was shown is a statement now.
             if language == Language::Rhai && !code.ends_with([';', '}']) {
@@ -95,32 +96,31 @@ fn write(file: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// `:config`
-pub fn config(prompt: &mut Prompt<'_>, _: &str) -> Result<Flow, Problem> {
+pub fn config(front: &mut dyn Front, _: &str) -> Result<(), Problem> {
     let Some(path) = settings::file() else {
-        prompt
-            .complain("there is no place for settings: neither $XDG_CONFIG_HOME nor $HOME is set");
-        return Ok(Flow::On);
+        front.complain("there is no place for settings: neither $XDG_CONFIG_HOME nor $HOME is set");
+        return Ok(());
     };
     match settings::write_default(&path) {
-        Ok(()) => prompt.say(&format!("{} is new, with all defaults", path.display())),
+        Ok(()) => front.say(&format!("{} is new, with all defaults", path.display())),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            prompt.say(&path.display().to_string());
+            front.say(&path.display().to_string());
         }
         Err(error) => {
-            prompt.complain(&format!("cannot write {}: {}", path.display(), reason(&error)));
+            front.complain(&format!("cannot write {}: {}", path.display(), reason(&error)));
         }
     }
-    Ok(Flow::On)
+    Ok(())
 }
 
 /// `:cd [FOLDER]`
-pub fn cd(prompt: &mut Prompt<'_>, folder: &str) -> Result<Flow, Problem> {
+pub fn cd(front: &mut dyn Front, folder: &str) -> Result<(), Problem> {
     let folder = path(if folder.is_empty() { "~" } else { folder });
     match std::env::set_current_dir(&folder).and_then(|()| std::env::current_dir()) {
-        Ok(folder) => prompt.say(&folder.display().to_string()),
+        Ok(folder) => front.say(&folder.display().to_string()),
         Err(error) => {
-            prompt.complain(&format!("cannot go to {}: {}", folder.display(), reason(&error)));
+            front.complain(&format!("cannot go to {}: {}", folder.display(), reason(&error)));
         }
     }
-    Ok(Flow::On)
+    Ok(())
 }

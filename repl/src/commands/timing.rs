@@ -4,8 +4,7 @@ use flambeau_protocol::Language;
 
 use crate::problem::Problem;
 
-use super::super::Prompt;
-use super::Flow;
+use super::Front;
 
 /// How many times `:timeit` measures.
 const RUNS: usize = 7;
@@ -15,20 +14,20 @@ const LONG_ENOUGH: f64 = 0.2;
 const MOST_LOOPS: u64 = 1_000_000_000;
 
 /// `:time EXPR`
-pub fn time(prompt: &mut Prompt<'_>, code: &str) -> Result<Flow, Problem> {
-    let done = prompt.evaluate(code)?;
+pub fn time(front: &mut dyn Front, code: &str) -> Result<(), Problem> {
+    let done = front.evaluate(front.language(), code)?;
     if done.error.is_none() {
-        prompt.say(&format!("took {}", seconds(done.seconds)));
+        front.say(&format!("took {}", seconds(done.seconds)));
     }
-    Ok(Flow::On)
+    Ok(())
 }
 
 /// `:timeit EXPR`, as IPython's: the number of loops is chosen so that a measurement takes long enough.
-pub fn timeit(prompt: &mut Prompt<'_>, code: &str) -> Result<Flow, Problem> {
+pub fn timeit(front: &mut dyn Front, code: &str) -> Result<(), Problem> {
     let code = code.trim_end_matches(';');
     let mut loops = 1;
     loop {
-        let Some(took) = measure(prompt, code, loops)? else { return Ok(Flow::On) };
+        let Some(took) = measure(front, code, loops)? else { return Ok(()) };
         if took >= LONG_ENOUGH || loops >= MOST_LOOPS {
             break;
         }
@@ -36,16 +35,16 @@ pub fn timeit(prompt: &mut Prompt<'_>, code: &str) -> Result<Flow, Problem> {
     }
     let mut times = Vec::with_capacity(RUNS);
     for _ in 0..RUNS {
-        let Some(took) = measure(prompt, code, loops)? else { return Ok(Flow::On) };
+        let Some(took) = measure(front, code, loops)? else { return Ok(()) };
         times.push(took / loops as f64);
     }
-    prompt.say(&summary(&times, loops));
-    Ok(Flow::On)
+    front.say(&summary(&times, loops));
+    Ok(())
 }
 
 /// Seconds for so many loops; `None` where the code fails, which has been shown then.
-fn measure(prompt: &Prompt<'_>, code: &str, loops: u64) -> Result<Option<f64>, Problem> {
-    let language = prompt.mode.language();
+fn measure(front: &mut dyn Front, code: &str, loops: u64) -> Result<Option<f64>, Problem> {
+    let language = front.language();
     let code = match language {
         Language::Rhai => format!("for _loop in 0..{loops} {{\n{code};\n}}"),
         // As Python's own module does; its names are those of the cells.
@@ -54,9 +53,9 @@ fn measure(prompt: &Prompt<'_>, code: &str, loops: u64) -> Result<Option<f64>, P
             format!("__import__('timeit').Timer({code}, globals=globals()).timeit({loops})")
         }
     };
-    let done = prompt.remote.evaluate("<timeit>", &code, None, language)?;
+    let done = front.evaluate_named("<timeit>", &code, None, language)?;
     if done.error.is_some() {
-        prompt.show(&done);
+        front.show(&done);
         return Ok(None);
     }
     Ok(Some(done.seconds))
