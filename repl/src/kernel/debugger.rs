@@ -14,7 +14,8 @@ use super::murmur::murmur2;
 use super::sockets::Channel;
 use super::wire::Message;
 use super::{Kernel, Started};
-use crate::cells::{name_of_part, parts};
+use crate::cells::name_of_part;
+use crate::commands::{Step, steps};
 
 /// What the hash of a cell's text begins with: the one that clients know from other kernels.
 const SEED: u32 = 0xC70F_6907;
@@ -74,8 +75,11 @@ impl Debugger {
     /// The scripts in a file.
     fn scripts(&self, file: &str) -> Vec<String> {
         let text = self.text(file).unwrap_or_default();
-        let scripts = parts(&text, Language::Rhai).into_iter();
-        scripts.filter(|part| part.language == Language::Rhai).map(|part| part.code).collect()
+        let script = |step| match step {
+            Step::Code(part) if part.language == Language::Rhai => Some(part.code),
+            _ => None,
+        };
+        steps(&text, Language::Rhai).into_iter().filter_map(script).collect()
     }
 
     fn info(&self) -> Value {
@@ -179,8 +183,8 @@ impl Kernel {
         let command = request.content["command"].as_str().unwrap_or_default();
         match dap::ask(command, arguments, |file| self.debugger.scripts(file)) {
             Some(ask) => {
-                self.debugger.asked.insert(self.asked + 1, request);
-                self.send(|id| Request::Debug { id, ask });
+                let id = self.send(|id| Request::Debug { id, ask });
+                self.debugger.asked.insert(id, request);
             }
             None => {
                 let why = format!("the debugger knows no request '{command}'");

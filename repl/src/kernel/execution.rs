@@ -124,7 +124,7 @@ impl Kernel {
             payload: Vec::new(),
             request,
         };
-        let (cell, count) = (execution.name.clone(), execution.parts.len());
+        let (cell, count) = (execution.name.clone(), execution.steps.len());
         let name = asked.map(|question| question.name.to_owned());
         self.current = Some(Current::Execution(Box::new(execution)));
         self.say_parent();
