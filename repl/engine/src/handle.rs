@@ -10,6 +10,7 @@ use flambeau_protocol::{Configure, Event, Request};
 use flambeau_runtime::script::Interrupt;
 
 use crate::convert;
+use crate::debugger::Asked;
 use crate::questions::Answers;
 use crate::session;
 
@@ -61,6 +62,8 @@ pub struct Shared {
     stop: AtomicBool,
     /// What the user says.
     pub answers: Arc<Answers>,
+    /// What the debugger wants to know.
+    pub asked: Arc<Asked>,
 }
 
 impl Shared {
@@ -133,6 +136,12 @@ impl Handle {
                 self.shared.answers.put(id, convert::answer(answer));
                 return true;
             }
+            Request::Attach { attached } => {
+                self.shared.asked.attach(attached);
+                return true;
+            }
+            // Where nothing runs, the request itself has the session look.
+            Request::Debug { id, ref ask } => self.shared.asked.put(id, ask.clone()),
             Request::Evaluate { .. } | Request::Profile { .. } | Request::Comm { .. } => {
                 self.shared.pending.fetch_add(1, Ordering::SeqCst);
             }

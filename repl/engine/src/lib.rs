@@ -15,6 +15,7 @@
 //! and `libc10` as needed, but says not where they are.
 
 mod convert;
+mod debugger;
 mod faults;
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 mod glibc;

@@ -11,6 +11,7 @@ use flambeau_runtime::torch::profile;
 use rhai::Dynamic;
 
 use crate::convert;
+use crate::debugger::Client;
 use crate::handle::{Shared, Sink};
 use crate::panics::catch;
 use crate::questions::Questions;
@@ -149,10 +150,20 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
                 }
                 sink.emit(&Event::Done(done));
             }
+            Request::File { source_name, file } => session.set_file(&source_name, &file),
+            // Perhaps it was answered already, where a script stood.
+            Request::Debug { .. } => {
+                if let Err(panic) = catch(|| session.serve_debugger()) {
+                    sink.emit(&Event::Stderr(format!("error in the debugger: {panic}\n")));
+                }
+            }
             Request::Parent { header } => flambeau_python::set_parent(header),
             Request::Shutdown => break,
             // The first message went to `start`; an interrupt does not wait in line.
-            Request::Configure(_) | Request::Interrupt | Request::Answer { .. } => {}
+            Request::Configure(_)
+            | Request::Interrupt
+            | Request::Answer { .. }
+            | Request::Attach { .. } => {}
         }
     }
     if let Err(panic) = catch(|| {
@@ -186,6 +197,7 @@ fn options(configure: Configure, shared: &Shared, sink: Sink) -> Options {
         output: Box::new(move |event| sink.emit(&convert::event(event))),
         input: Some(questions),
         notebook,
+        debugger: Some(Arc::new(Client { asked: shared.asked.clone(), sink })),
     }
 }
 

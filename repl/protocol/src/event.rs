@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::debug::{Reason, Told};
+
 /// Representations of one thing by MIME type: text as it is, other data in base64.
 pub type Bundle = Vec<(String, String)>;
 
@@ -93,6 +95,20 @@ pub enum Event {
         /// What the allocators of CUDA hold; absent where there is no CUDA.
         cuda: Option<Vec<CudaMemory>>,
     },
+    /// The answer to a question of the debugger.
+    Debug {
+        /// The request's.
+        id: u64,
+        /// The answer.
+        told: Told,
+    },
+    /// A script stands, and waits for what the debugger says.
+    Halted {
+        /// Why.
+        reason: Reason,
+    },
+    /// It goes on, or its evaluation ends.
+    Resumed,
     /// The engine could not start or cannot go on; no further event follows.
     Failed(String),
     /// The session has ended; no further event follows.

@@ -7,9 +7,11 @@
 //!
 //! This crate knows neither libtorch nor terminals: it is what both sides agree upon.
 
+pub mod debug;
 mod event;
 mod request;
 
+pub use debug::{Ask, Told};
 pub use event::{
     Bundle, Comm, Completion, CudaMemory, DeviceMemory, Display, Done, ErrorReport, Event,
     OperatorTime, Progress, Signature, Variable, plain_text,
@@ -18,7 +20,7 @@ pub use request::{Answer, Configure, Language, Limits, Permissions, Request};
 
 /// What `flambeau_engine_abi` returns: the version of the functions that the engine library exports and
 /// of these messages. A program refuses an engine of another version.
-pub const ABI: u32 = 5;
+pub const ABI: u32 = 6;
 
 /// The file name of the engine library.
 pub const ENGINE_LIBRARY: &str = "libflambeau_engine.so";

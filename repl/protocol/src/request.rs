@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::debug::Ask;
 use crate::event::Comm;
 
 /// What a cell is written in.
@@ -182,6 +183,28 @@ pub enum Request {
     Parent {
         /// The header.
         header: String,
+    },
+    /// A debugger has come or gone: cells evaluated from now on stop at breakpoints or do not, and a script that stands
+    /// goes on when it has gone. Does not wait in line; nothing answers it.
+    Attach {
+        /// Whether there is one.
+        attached: bool,
+    },
+    /// A question of the debugger. Does not wait in line where a script stands. Answered by [`Event::Debug`].
+    ///
+    /// [`Event::Debug`]: crate::Event::Debug
+    Debug {
+        /// Comes back in the answer.
+        id: u64,
+        /// The question.
+        ask: Ask,
+    },
+    /// Says what the debugger calls the source of a request behind this one. Nothing answers it.
+    File {
+        /// The source.
+        source_name: String,
+        /// The name of the file that the debugger knows.
+        file: String,
     },
     /// Stops what runs and what waits, as Ctrl-C does. In one process `flambeau_engine_interrupt` does
     /// the same at once; this is for transports that only carry messages.

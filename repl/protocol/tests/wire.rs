@@ -1,8 +1,9 @@
 //! The messages as they stand on the wire: a change here is a change of `ABI`.
 
+use flambeau_protocol::debug::{Call, Reason, Resume, Value};
 use flambeau_protocol::{
-    Answer, Comm, Configure, Display, Done, ErrorReport, Event, Language, Limits, Permissions,
-    Progress, Request, Signature,
+    Answer, Ask, Comm, Configure, Display, Done, ErrorReport, Event, Language, Limits, Permissions,
+    Progress, Request, Signature, Told,
 };
 
 /// Asserts that `value` is written as `json` and read back from it.
@@ -187,4 +188,53 @@ fn events_carry_their_data_beside_their_name() {
 fn an_interrupt_is_told_from_other_errors() {
     assert!(ErrorReport::without_place(ErrorReport::INTERRUPT, "interrupted").is_interrupt());
     assert!(!ErrorReport::without_place("ShapeError", "no").is_interrupt());
+}
+
+#[test]
+fn a_debugger_asks_and_is_told() {
+    check(&Request::Attach { attached: true }, r#"{"request":"attach","attached":true}"#);
+    check(
+        &Request::File { source_name: "cell 1".into(), file: "/tmp/1.rhai".into() },
+        r#"{"request":"file","source_name":"cell 1","file":"/tmp/1.rhai"}"#,
+    );
+    check(
+        &Request::Debug { id: 1, ask: Ask::Resume(Resume::Into) },
+        r#"{"request":"debug","id":1,"ask":{"resume":"into"}}"#,
+    );
+    check(
+        &Request::Debug {
+            id: 2,
+            ask: Ask::Breakpoints { file: "f".into(), parts: vec!["1".into()], lines: vec![1] },
+        },
+        r#"{"request":"debug","id":2,"ask":{"breakpoints":{"file":"f","parts":["1"],"lines":[1]}}}"#,
+    );
+    check(
+        &Event::Halted { reason: Reason::Breakpoint },
+        r#"{"event":"halted","data":{"reason":"breakpoint"}}"#,
+    );
+    check(
+        &Event::Debug { id: 3, told: Told::Lines(vec![Some(2), None]) },
+        r#"{"event":"debug","data":{"id":3,"told":{"lines":[2,null]}}}"#,
+    );
+    let call = Call {
+        id: 1,
+        function: "f".into(),
+        source: "cell 1".into(),
+        file: "/tmp/1.rhai".into(),
+        line: 2,
+        column: 3,
+    };
+    check(
+        &Told::Calls(vec![call]),
+        concat!(
+            r#"{"calls":[{"id":1,"function":"f","source":"cell 1","file":"/tmp/1.rhai","#,
+            r#""line":2,"column":3}]}"#
+        ),
+    );
+    let value =
+        Value { name: "x".into(), kind: "int".into(), text: "1".into(), reference: 0, items: None };
+    check(
+        &Told::Values(vec![value]),
+        r#"{"values":[{"name":"x","kind":"int","text":"1","reference":0,"items":null}]}"#,
+    );
 }

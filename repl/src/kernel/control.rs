@@ -40,8 +40,8 @@ fn info() -> Value {
             {"text": "PyTorch", "url": "https://docs.pytorch.org/docs/stable/"},
             {"text": "Rhai", "url": "https://rhai.rs/book/"},
         ],
-        "supported_features": [],
-        "debugger": false,
+        "supported_features": ["debugger"],
+        "debugger": true,
     })
 }
 
@@ -55,16 +55,7 @@ impl Kernel {
                 interrupt_children();
                 self.answer_at_once(Channel::Control, &request, json!({"status": "ok"}));
             }
-            "debug_request" => {
-                let content = json!({
-                    "type": "response",
-                    "success": false,
-                    "request_seq": request.content["seq"],
-                    "command": request.content["command"],
-                    "message": "there is no debugger yet",
-                });
-                self.answer_at_once(Channel::Control, &request, content);
-            }
+            "debug_request" => self.debug(request),
             _ => self.at_once(Channel::Control, request),
         }
     }
@@ -97,7 +88,7 @@ impl Kernel {
         self.answer_at_once(channel, &request, content);
     }
 
-    fn answer_at_once(&mut self, channel: Channel, request: &Message, content: Value) {
+    pub(super) fn answer_at_once(&mut self, channel: Channel, request: &Message, content: Value) {
         self.publish_status("busy", &request.header);
         self.reply(channel, request, content);
         self.publish_status("idle", &request.header);

@@ -124,9 +124,11 @@ impl Kernel {
             payload: Vec::new(),
             request,
         };
+        let (cell, count) = (execution.name.clone(), execution.steps.len());
         let name = asked.map(|question| question.name.to_owned());
         self.current = Some(Current::Execution(Box::new(execution)));
         self.say_parent();
+        self.debug_cell(&cell, &code, count);
         match (name, &self.engine) {
             (_, Started::Failed(cause)) => {
                 let cause = cause.clone();

@@ -10,9 +10,12 @@ mod comms;
 mod connection;
 mod control;
 mod cursor;
+mod dap;
+mod debugger;
 mod execution;
 mod history;
 mod iopub;
+mod murmur;
 mod outbox;
 mod publish;
 mod questions;
@@ -48,6 +51,7 @@ use capture::Capture;
 use children::end_group;
 use comms::Comms;
 use connection::Connection;
+use debugger::Debugger;
 use execution::Execution;
 use history::History;
 use outbox::{Item, Outbox, heard};
@@ -141,6 +145,7 @@ struct Kernel {
     history: History,
     bars: Bars,
     comms: Comms,
+    debugger: Debugger,
     /// The question that the user has not answered.
     question: Option<u64>,
     /// The number of the last request to the engine; commands count on.
@@ -176,6 +181,7 @@ impl Kernel {
             history,
             bars: Bars::default(),
             comms: Comms::default(),
+            debugger: Debugger::default(),
             question: None,
             asked: Arc::default(),
             cells: Arc::default(),
@@ -245,8 +251,13 @@ impl Kernel {
 
     fn take(&mut self, item: Item) {
         match item {
-            Item::Started(Ok(engine)) => self.engine = Started::Running(engine),
-            Item::Started(Err(problem)) => self.engine = Started::Failed(problem.to_string()),
+            Item::Started(started) => {
+                self.engine = match started {
+                    Ok(engine) => Started::Running(engine),
+                    Err(problem) => Started::Failed(problem.to_string()),
+                };
+                self.debug_started();
+            }
             Item::Text(stream, text) => {
                 self.publish("stream", json!({"name": stream.name(), "text": text}));
             }

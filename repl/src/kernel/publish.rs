@@ -103,8 +103,12 @@ impl Kernel {
             Event::Question { id, prompt, secret } => self.question(id, &prompt, secret),
             Event::Comm(comm) => self.comm_said(comm),
             Event::Progress(state) => self.progress(&state),
+            Event::Debug { id, told } => self.debug_told(id, told),
+            Event::Halted { reason } => self.debug_stopped(Some(reason)),
+            Event::Resumed => self.debug_stopped(None),
             Event::Failed(cause) => {
                 self.engine = super::Started::Failed(cause.clone());
+                self.debug_failed(&cause);
                 self.fail(&cause);
             }
             event => match &self.current {

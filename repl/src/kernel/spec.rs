@@ -111,7 +111,7 @@ fn spec(program: &str, options: &Install, shared: &Shared) -> io::Result<Value> 
         "interrupt_mode": "message",
         "kernel_protocol_version": super::wire::VERSION,
         "env": env,
-        "metadata": {"debugger": false, "supported_encryption": "curve"},
+        "metadata": {"debugger": true, "supported_encryption": "curve"},
     }))
 }
 

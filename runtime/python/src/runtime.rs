@@ -152,6 +152,7 @@ impl Runtime {
             // Python code asks by itself.
             input: None,
             notebook: false,
+            debugger: None,
         });
         Ok(Runtime {
             home: session.home().clone(),

@@ -1,6 +1,7 @@
 //! One session: evaluates cells, keeps their variables and functions, displays values.
 
 mod cells;
+mod debugged;
 mod foreign;
 mod memory;
 
@@ -15,10 +16,12 @@ use rhai::{
     Shared, Stmt,
 };
 
+use super::debugger::{self, DebugClient};
 use super::display::{self, Bundle};
 use super::engine;
 use super::errors;
 use super::event::Event;
+use super::front_end::FrontEnd;
 use super::function::{Function, Library};
 use super::hints;
 use super::input::Input;
@@ -27,12 +30,13 @@ use super::missing::is_word;
 use super::modules::{Imports, Resolver};
 use super::permissions::Permissions;
 use super::report::Report;
-use super::state::{FrontEnd, Interrupt, State};
+use super::state::{Interrupt, State};
 use super::sugar::{self, Desugared, Earlier};
 use super::turn::Home;
 use crate::error::{Error, Frame, Kind};
 
 pub use cells::Variable;
+pub(crate) use cells::is_kept;
 pub use memory::{CudaMemory, Held, Memory};
 
 /// What a session is made of.
@@ -53,6 +57,8 @@ pub struct Options {
     pub input: Option<Arc<dyn Input>>,
     /// Whether the front end shows HTML: values then have it beside their text.
     pub notebook: bool,
+    /// Who debugs scripts; by default nobody does.
+    pub debugger: Option<Arc<dyn DebugClient>>,
 }
 
 impl Default for Options {
@@ -72,6 +78,7 @@ impl Default for Options {
             }),
             input: None,
             notebook: false,
+            debugger: None,
         }
     }
 }
@@ -80,15 +87,22 @@ impl Default for Options {
 fn new_engine(state: &Rc<State>, imports: &Rc<Imports>) -> Engine {
     let mut engine = engine::new(state);
     engine.set_module_resolver(Resolver(imports.clone()));
+    if state.debugging.is_registered() {
+        debugger::register(&mut engine, state);
+    }
     engine
 }
 
-/// Runs a compiled cell: in the bytecode VM where it lowers whole, else by walking the tree.
+/// Runs a compiled cell: in the bytecode VM where it lowers whole, else, or to be debugged, by walking the tree.
 fn execute(
     engine: &Engine,
+    state: &State,
     scope: &mut Scope<'_>,
     ast: &AST,
 ) -> Result<Dynamic, Box<EvalAltResult>> {
+    if state.debugging.is_registered() {
+        return engine.eval_ast_with_scope::<Dynamic>(scope, ast);
+    }
     let program = Compiler::new().compile(ast);
     if program.residual_count() > 0 || (!scope.is_empty() && counts_items(ast)) {
         return engine.eval_ast_with_scope::<Dynamic>(scope, ast);
@@ -134,8 +148,9 @@ impl Session {
             output,
             input,
             notebook,
+            debugger,
         } = options;
-        let front_end = FrontEnd { output, input, notebook };
+        let front_end = FrontEnd { output, input, notebook, debugger };
         let mut all = super::library::libraries();
         all.append(&mut libraries);
         crate::torch::shim::use_small_blocks();
@@ -170,6 +185,7 @@ impl Session {
         if let Some(at) = code.find('\0') {
             return Err(self.refuse(source, code, at, "a script must not contain a NUL character"));
         }
+        self.prepare_debugger();
         self.earlier.variables = self.scope.iter().map(|(name, ..)| name.to_owned()).collect();
         self.state.set_variables(&self.earlier.variables);
         let engine = home.engine();
@@ -177,6 +193,7 @@ impl Session {
         let texts = (code.to_owned(), desugared.clone());
         self.state.sources.borrow_mut().insert(source.to_owned(), texts);
         source.clone_into(&mut self.state.source.borrow_mut());
+        self.state.debugging.renew(source);
         let mut ast = match engine.compile(&desugared.text) {
             Ok(ast) => ast,
             Err(error) => {
@@ -191,9 +208,10 @@ impl Session {
         self.adopt(engine, &ast, &desugared);
         let state = self.state.clone();
         let evaluation = state.begin();
-        let outcome = home.enter(|engine, _| execute(engine, &mut self.scope, &ast));
+        let outcome = home.enter(|engine, state| execute(engine, state, &mut self.scope, &ast));
         // Why it was stopped is told also where a script caught that.
         let stopped = evaluation.end();
+        self.take_copied();
         match (outcome, stopped) {
             (Err(error), Some(_)) if !error.is_catchable() => {
                 Err(Box::new(self.report(&error, source)))
@@ -349,6 +367,7 @@ impl Session {
     /// Takes a variable out of the session; whether there was one.
     pub fn remove(&mut self, name: &str) -> bool {
         self.state.globals.borrow_mut().remove(name);
+        self.state.debugging.clear();
         self.scope.remove::<Dynamic>(name).is_some()
     }
 

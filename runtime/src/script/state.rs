@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use rhai::{AST, Dynamic, ImmutableString, Position};
 
+use super::debugger::Debugging;
 use super::event::Event;
+use super::front_end::FrontEnd;
 use super::function::{Constant, Declared, Library, ObjectType, Property};
 use super::input::Input;
 use super::limits::Limits;
@@ -66,6 +68,7 @@ pub struct State {
     pub(crate) input: Option<Arc<dyn Input>>,
     /// Whether the front end shows HTML.
     pub(crate) notebook: bool,
+    pub(crate) debugging: Debugging,
     /// What the sandbox allows.
     pub permissions: Permissions,
     pub(crate) limits: Limits,
@@ -171,23 +174,13 @@ impl Interrupt {
     }
 }
 
-/// Who sits in front of a session.
-pub(crate) struct FrontEnd {
-    /// Gets everything that a cell prints and shows.
-    pub output: Box<dyn Fn(Event)>,
-    /// The way to the user.
-    pub input: Option<Arc<dyn Input>>,
-    /// Whether it shows HTML.
-    pub notebook: bool,
-}
-
 impl State {
     pub(crate) fn new(
         libraries: &[Library],
         args: Vec<String>,
         permissions: Permissions,
         limits: Limits,
-        FrontEnd { output, input, notebook }: FrontEnd,
+        FrontEnd { output, input, notebook, debugger }: FrontEnd,
     ) -> State {
         let mut state = State {
             functions: HashMap::new(),
@@ -200,6 +193,7 @@ impl State {
             output,
             input,
             notebook,
+            debugging: Debugging::new(debugger),
             permissions,
             limits,
             stop: Interrupt::default(),
@@ -447,6 +441,7 @@ impl State {
         if depth > 0 {
             return Evaluation(self);
         }
+        self.debugging.clear();
         self.stop.0.evaluates.store(true, Ordering::SeqCst);
         self.operations.set(0);
         self.deadline.set(
@@ -545,6 +540,7 @@ impl Drop for Evaluation<'_> {
         let depth = self.0.evaluations.get() - 1;
         self.0.evaluations.set(depth);
         if depth == 0 {
+            self.0.debugging.clear();
             self.0.stop.0.evaluates.store(false, Ordering::SeqCst);
         }
     }

@@ -112,6 +112,19 @@ impl Desugared {
         }
         Position::new(line as u16, (column - shift) as u16)
     }
+
+    /// Whether the character before a place in [`Desugared::text`] was inserted.
+    pub(crate) fn follows_insertion(&self, line: usize, column: usize) -> bool {
+        let mut shift = 0;
+        for insertion in self.insertions.iter().filter(|insertion| insertion.line == line) {
+            let (start, length) = (insertion.column + shift, insertion.text.chars().count());
+            if (start + 1..=start + length).contains(&column) {
+                return true;
+            }
+            shift += length;
+        }
+        false
+    }
 }
 
 /// What earlier cells of a session have left.

@@ -1,12 +1,15 @@
 //! What `print` shows, and in [`represent`] what the end of a cell does.
 
 mod represent;
+mod summary;
 pub mod table;
 mod tensor;
 
 use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map};
 
 pub use represent::{Bundle, PLAIN, represent};
+pub(crate) use summary::{kind, summary};
+pub(crate) use tensor::bounds;
 pub use tensor::viridis;
 
 use super::dispatch::object_type;

@@ -47,9 +47,9 @@ pub fn html(tensor: &Tensor, plain: &str) -> String {
     let mut strip = String::new();
     // Working it out is no part of what the script does.
     let numbers = tch::no_grad(|| numbers(tensor)).ok().flatten();
-    if let Some(Numbers { min, max, mean, sample }) = numbers {
-        cells.extend([("min", number(min)), ("mean", number(mean)), ("max", number(max))]);
-        strip = drawn(&sample);
+    if let Some(numbers) = numbers {
+        cells.extend(numbers.bounds());
+        strip = drawn(&numbers.sample);
     }
     let tagged = |tag: &str, texts: Vec<&str>| -> String {
         texts.iter().map(|text| format!("<{tag}>{}</{tag}>", escaped(text))).collect()
@@ -62,12 +62,24 @@ pub fn html(tensor: &Tensor, plain: &str) -> String {
     )
 }
 
+/// The least and the greatest element and their mean, by name; none where that cannot be worked out soon.
+pub fn bounds(tensor: &Tensor) -> Vec<(&'static str, String)> {
+    let numbers = tch::no_grad(|| numbers(tensor)).ok().flatten();
+    numbers.map_or_else(Vec::new, |found| found.bounds().into())
+}
+
 struct Numbers {
     min: f64,
     max: f64,
     mean: f64,
     /// Elements at even distances, in the order of memory where all dimensions are one.
     sample: Vec<f64>,
+}
+
+impl Numbers {
+    fn bounds(&self) -> [(&'static str, String); 3] {
+        [("min", number(self.min)), ("mean", number(self.mean)), ("max", number(self.max))]
+    }
 }
 
 fn numbers(tensor: &Tensor) -> Result<Option<Numbers>, tch::TchError> {

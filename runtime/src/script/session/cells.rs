@@ -1,11 +1,12 @@
 //! What a prompt or a notebook asks of a session besides evaluating: earlier values, variables on one line
 //! each, completion, a fresh start.
 
-use rhai::{Array, Dynamic, FnPtr};
+use rhai::{Array, Dynamic};
 
 use super::Session;
 use crate::script::complete::{self, Completion, Names, Signature};
 use crate::script::dispatch::type_of;
+use crate::script::display::{kind, summary};
 use crate::script::report::Report;
 use crate::script::sugar::{LAST, LAST_BUT_ONE, ends_silently};
 use crate::script::{convert, doc};
@@ -16,9 +17,6 @@ pub(super) const OUT: &str = "Out";
 
 /// The texts of the cells, by number.
 pub(super) const IN: &str = "In";
-
-/// How many characters of a value are shown of it.
-const DETAIL: usize = 60;
 
 /// A variable, described on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,31 +85,12 @@ impl Session {
     }
 
     fn describe_value(&self, name: String, value: &Dynamic) -> Variable {
-        if let Some(tensor) = value.read_lock::<Tensor>() {
+        let bytes = value.read_lock::<Tensor>().map(|tensor| {
             let bytes = numel(&tensor.tch()) * tensor.dtype().itemsize();
-            let (kind, detail) = ("Tensor".to_owned(), tensor.describe());
-            return Variable { name, kind, detail, bytes: Some(bytes as u64) };
-        }
-        let kind = convert::type_name(value);
-        let detail = if let Some(items) = value.read_lock::<Array>() {
-            format!("{} items", items.len())
-        } else if value.is_map() {
-            let keys = value.read_lock::<rhai::Map>().map(|map| map.len()).unwrap_or_default();
-            format!("{keys} keys")
-        } else if value.is::<FnPtr>() {
-            String::new()
-        } else {
-            // Text for people, such as of a module, may have many lines.
-            let text = self.display(value);
-            let mut lines = text.lines();
-            let line = lines.next().unwrap_or("");
-            match line.char_indices().nth(DETAIL) {
-                Some((at, _)) => format!("{}…", &line[..at]),
-                None if lines.next().is_some() => format!("{line}…"),
-                None => line.to_owned(),
-            }
-        };
-        Variable { name, kind, detail, bytes: None }
+            bytes as u64
+        });
+        let detail = self.home.enter(|_, state| summary(value, state));
+        Variable { name, kind: kind(value), detail, bytes }
     }
 
     /// Where the word at the cursor begins, in bytes, and what may stand there, best first. No code of a script
@@ -152,6 +131,7 @@ impl Session {
     /// Takes all variables and functions of scripts out of the session.
     pub fn reset(&mut self) {
         self.scope.clear();
+        self.state.debugging.clear();
         self.state.globals.borrow_mut().clear();
         self.state.forget_functions();
         self.earlier = Default::default();
@@ -181,6 +161,6 @@ impl Session {
 }
 
 /// Whether a variable is one that the session keeps by itself.
-fn is_kept(name: &str) -> bool {
+pub(crate) fn is_kept(name: &str) -> bool {
     [LAST, LAST_BUT_ONE, OUT, IN].contains(&name)
 }

@@ -27,6 +27,7 @@ impl Session {
     ) -> std::result::Result<R, Box<Report>> {
         let home = self.home.clone();
         let _turn = home.turn();
+        self.prepare_debugger();
         let plain = Desugared::plain(code);
         self.state.sources.borrow_mut().insert(source.to_owned(), (code.to_owned(), plain));
         source.clone_into(&mut self.state.source.borrow_mut());
@@ -35,7 +36,9 @@ impl Session {
         let state = self.state.clone();
         let evaluation = state.begin();
         let outcome = home.with(|| run(self));
-        let error = match (outcome, evaluation.end()) {
+        let stopped = evaluation.end();
+        self.take_copied();
+        let error = match (outcome, stopped) {
             (Ok(value), None) => return Ok(value),
             (Err(error), None) => error,
             // It may know where it was stopped.
