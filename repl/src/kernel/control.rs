@@ -30,8 +30,8 @@ fn info() -> Value {
             "mimetype": "text/x-rhai",
             "file_extension": ".rhai",
             "pygments_lexer": "rhai",
-            // The nearest that editors have.
-            "codemirror_mode": "rust",
+            // The nearest that editors have: it has texts in backticks, and goes on behind what it does not know.
+            "codemirror_mode": "javascript",
             "nbconvert_exporter": "script",
         },
         "banner": concat!("Flambeau ", env!("CARGO_PKG_VERSION"), ": Rhai over PyTorch"),
@@ -138,13 +138,9 @@ impl Kernel {
     }
 
     fn answer_aborted(&mut self, request: &Message) {
-        let content = json!({
-            "status": "aborted",
-            "ename": "aborted",
-            "evalue": "",
-            "traceback": [],
-            "execution_count": self.history.count(),
-        });
+        // Without a number: clients would put it before the cell, as if that had run.
+        let content =
+            json!({"status": "aborted", "ename": "aborted", "evalue": "", "traceback": []});
         self.answer_at_once(Channel::Shell, request, content);
     }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use flambeau_protocol::{Done, ErrorReport, Event, Language, Request, plain_text};
 use serde_json::{Map, Value, json};
 
+use super::help::lines;
 use super::publish::{bundle, parsed};
 use super::sockets::Channel;
 use super::wire::Message;
@@ -179,7 +180,8 @@ impl Kernel {
                     Some(near) => format!("nothing has that name; did you mean {near}?"),
                     None => "nothing has that name".to_owned(),
                 });
-                let page = json!({"source": "page", "start": 0, "data": {"text/plain": text}});
+                let page =
+                    json!({"source": "page", "start": 0, "data": {"text/plain": lines(&text)}});
                 execution.payload.push(page);
                 self.next_part();
             }
