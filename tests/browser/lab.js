@@ -50,7 +50,7 @@ export class Lab {
   #prepare() {
     const ours = source => !/\/(runs|\.ipynb_checkpoints)$/.test(source);
     cpSync(join(repository, 'notebooks'), this.root, { recursive: true, filter: ours });
-    for (const [plugin, values] of Object.entries(SETTINGS)) this.set(plugin, values);
+    this.resetSettings();
     const program = join(repository, 'target/release/flambeau');
     execFileSync(program, ['kernel', 'install', '--prefix', this.folder], { stdio: 'pipe' });
   }
@@ -127,6 +127,12 @@ export class Lab {
     const answer = await fetch(new URL(path, this.url), { method, headers });
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
     return answer.status === 204 ? undefined : answer.json();
+  }
+
+  /** What was set is set no more. */
+  resetSettings() {
+    rmSync(this.#at('settings'), { recursive: true, force: true });
+    for (const [plugin, values] of Object.entries(SETTINGS)) this.set(plugin, values);
   }
 
   /** Has a plugin of JupyterLab's these settings, on pages that are opened from now on. */

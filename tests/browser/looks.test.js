@@ -4,7 +4,7 @@ import { expect, test } from './test.js';
 const CELL = [
   '// a comment',
   'let rate = 0.5;',
-  'plot.line([1, 2], title: "a text", log_y: true);',
+  'let bar = progress(0..500, desc: "a text", log_y: true);',
   'for (value, i) in [1, 2] { print(`${i}: ${value}`); }',
   'let settings = #{name: "a<b>", rate: rate};',
 ].join('\n');
@@ -24,14 +24,15 @@ test('a script has the colours of a language', async ({ open }) => {
   const notebook = await open(CELL);
   const cell = notebook.cell(0);
   await expect(cell.editor.locator('span').first()).toBeVisible();
-  const words = ['rate', 'a comment', 'let', 'a text', 'a<b>', '0.5', 'true', ': '];
-  const [plain, comment, keyword, text, inMap, number, truth] = await colours(cell, words);
+  const words = ['progress', 'a comment', 'let', 'a text', 'a<b>', '0.5', 'true', 'log_y'];
+  const [plain, comment, keyword, text, inMap, number, truth, behind] = await colours(cell, words);
   expect(text, 'texts are alike, wherever they stand').toBe(inMap);
   expect(new Set([comment, keyword, text, number]).size, `${[comment, keyword, text, number]}`).toBeGreaterThan(2);
   for (const colour of [comment, keyword, text, number, truth]) {
     expect(colour).toMatch(/^rgb/);
   }
   expect(plain).not.toBe(text);
+  expect(behind, 'a text ends where it ends').toBe(plain);
 });
 
 for (const theme of ['JupyterLab Light', 'JupyterLab Dark']) {

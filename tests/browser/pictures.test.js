@@ -1,13 +1,12 @@
-// The pictures of docs/, drawn anew where UPDATE_PICTURES=1 asks for it.
+// Draws the pictures of docs/ anew; run only where UPDATE_PICTURES=1 asks for it.
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 
 import { repository } from './lab.js';
 import { expect, test } from './test.js';
 
-test.skip(!process.env.UPDATE_PICTURES, 'UPDATE_PICTURES=1 draws the pictures anew');
 // As sharp as a good screen.
-test.use({ deviceScaleFactor: 2, viewport: { width: 1000, height: 1180 } });
+test.use({ deviceScaleFactor: 2, viewport: { width: 1000, height: 1200 } });
 
 /** The largest that a picture may be, in bytes. */
 const LARGEST = 200_000;
@@ -29,45 +28,52 @@ async function draw(page, name) {
   expect(Number(size), `bytes of docs/${name}`).toBeLessThan(LARGEST);
 }
 
-/** Runs all cells but the last, and has only the notebook on the page. */
-async function prepare(notebook, cells) {
-  const { page } = notebook;
+/** Opens a new notebook, has only it on the page, and runs its first cells. */
+async function prepare({ notebook, lab, page }, name, cells, run) {
+  await notebook.open(lab.write(name, cells.map(lines => lines.join('\n'))));
   await page.keyboard.press('Control+b');
-  for (let i = 0; i < cells; i++) await notebook.cell(i).run();
+  await page.locator('.jp-SideBar').first().waitFor();
+  for (let i = 0; i < run; i++) await notebook.cell(i).run();
+  await page.keyboard.press('Control+s');
+  await expect(page.locator('.jp-mod-dirty')).toHaveCount(0);
   await notebook.idle();
 }
 
-test('a model, its training, its picture and a mistake', async ({ open, page }) => {
-  const notebook = await open(
+test('a model, its training, its picture and a mistake', async ({ notebook, lab, page }) => {
+  const cells = [
     [
       'torch.manual_seed(0);',
       'let x = torch.linspace(-3, 3, 64).unsqueeze(1);',
       'let y = x.sin() + 0.1 * torch.randn([64, 1]);',
       'let model = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 1));',
       'model',
-    ].join('\n'),
+    ],
     [
       'let optimizer = optim.Adam(model.parameters(), lr: 0.01);',
-      'for step in progress(0..2000, desc: "fitting") {',
+      'let losses = [];',
+      'let bar = progress(0..500, desc: "fitting");',
+      'for step in bar {',
+      '    let loss = F.mse_loss(model(x), y);',
       '    optimizer.zero_grad();',
-      '    F.mse_loss(model(x), y).backward();',
+      '    loss.backward();',
       '    optimizer.step();',
+      '    losses.push(loss.item());',
+      '    bar.set_postfix(loss: loss.item());',
       '}',
-      'let rest = no_grad { y - model(x) };',
-      'rest.flatten()[0..16]',
-    ].join('\n'),
-    'plot.hist(rest.flatten(), title: "What is left", bins: 24);',
-    'model(torch.ones([4, 2]))',
-  );
-  await prepare(notebook, 4);
-  await notebook.cell(3).element.scrollIntoViewIfNeeded();
+      'torch.tensor(losses.extract(0, 16))',
+    ],
+    ['plot.line(losses, title: "Fitting a sine", log_y: true, height: 260);'],
+    ['model(torch.ones([4, 2]))'],
+  ];
+  await prepare({ notebook, lab, page }, 'fitting.ipynb', cells, cells.length);
+  await notebook.cell(0).element.scrollIntoViewIfNeeded();
   await draw(page, 'notebook.png');
 });
 
-test('a slider of Python, and completion', async ({ open, page }) => {
-  await page.setViewportSize({ width: 1000, height: 640 });
-  const notebook = await open(
-    'let weights = torch.randn([3, 4]);',
+test('a slider of Python, and completion', async ({ notebook, lab, page }) => {
+  await page.setViewportSize({ width: 900, height: 620 });
+  const cells = [
+    ['let weights = torch.randn([3, 4]);'],
     [
       '%%python',
       'from ipywidgets import interact',
@@ -75,10 +81,10 @@ test('a slider of Python, and completion', async ({ open, page }) => {
       '@interact(row=(0, 2))',
       'def show(row=1):',
       '    return weights[row]',
-    ].join('\n'),
-    '',
-  );
-  await prepare(notebook, 2);
+    ],
+    [''],
+  ];
+  await prepare({ notebook, lab, page }, 'rows.ipynb', cells, 2);
   await notebook.cell(2).type('weights.cum');
   await page.keyboard.press('Tab');
   await expect(page.locator('.jp-Completer')).toBeVisible();

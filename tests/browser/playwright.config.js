@@ -20,6 +20,8 @@ function chromium() {
 
 export default defineConfig({
   testMatch: '*.test.js',
+  // They write to docs/.
+  testIgnore: process.env.UPDATE_PICTURES ? [] : 'pictures.test.js',
   outputDir: '../../target/browser/results',
   // One server and one kernel at a time: small machines run this too.
   workers: 1,

@@ -17,6 +17,7 @@ export const test = base.extend({
   notebook: async ({ page, lab }, use) => {
     await use(new Notebook(page, lab));
     await lab.endSessions();
+    lab.resetSettings();
   },
 
   /** Opens a new notebook with these code cells. */

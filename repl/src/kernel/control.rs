@@ -30,8 +30,9 @@ fn info() -> Value {
             "mimetype": "text/x-rhai",
             "file_extension": ".rhai",
             "pygments_lexer": "rhai",
-            // The nearest that editors have: it has texts in backticks, and goes on behind what it does not know.
-            "codemirror_mode": "javascript",
+            // The nearest that editors have. It goes from word to word: modes with a grammar, such as those of Rust and
+            // JavaScript, lose the beginning of a text behind what they do not know, named arguments above all.
+            "codemirror_mode": "swift",
             "nbconvert_exporter": "script",
         },
         "banner": concat!("Flambeau ", env!("CARGO_PKG_VERSION"), ": Rhai over PyTorch"),
