@@ -41,7 +41,6 @@ test: build
 
 test-browser: build
 	@.ci/browser
-	@target/browser/bin/node tests/browser/node_modules/@playwright/test/cli.js test --config tests/browser
 
 conformance: build
 	@.venv/bin/python tests/oracle/database/main.py

@@ -6,7 +6,7 @@ import { repository } from './lab.js';
 import { expect, test } from './test.js';
 
 // As sharp as a good screen.
-test.use({ deviceScaleFactor: 2, viewport: { width: 1000, height: 1200 } });
+test.use({ deviceScaleFactor: 2, viewport: { width: 1000, height: 1240 } });
 
 /** The largest that a picture may be, in bytes. */
 const LARGEST = 200_000;
@@ -71,7 +71,7 @@ test('a model, its training, its picture and a mistake', async ({ notebook, lab,
 });
 
 test('a slider of Python, and completion', async ({ notebook, lab, page }) => {
-  await page.setViewportSize({ width: 900, height: 620 });
+  await page.setViewportSize({ width: 900, height: 700 });
   const cells = [
     ['let weights = torch.randn([3, 4]);'],
     [
