@@ -4,6 +4,7 @@
 #   make test         everything that a submission must pass
 #   make build        the program and its engine library, target/release/
 #   make conformance  every operator and module of torch's own databases beside Python's
+#   make test-browser  the notebooks in JupyterLab in a Chromium; UPDATE_PICTURES=1 draws those of docs/ anew
 #   make bench        this program beside Python
 #   make wheel        what pip installs, dist/flambeau-*.whl
 #   make cuda-bundle  a folder that runs on another machine, dist/flambeau-cuda/
@@ -13,7 +14,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := build
-.PHONY: demo test build conformance bench cuda-bundle clean environment tools
+.PHONY: demo test test-browser build conformance bench cuda-bundle clean environment tools
 
 CARGO ?= cargo
 export CARGO
@@ -38,6 +39,9 @@ demo: build
 test: build
 	@.ci/test
 
+test-browser: build
+	@.ci/browser
+
 conformance: build
 	@.venv/bin/python tests/oracle/database/main.py
 
@@ -52,4 +56,4 @@ cuda-bundle: build
 	@.ci/cuda-bundle
 
 clean:
-	rm -rf target dist
+	rm -rf target dist tests/browser/node_modules

@@ -14,6 +14,11 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// How often a bar is redrawn.
 const BAR_EVERY: Duration = Duration::from_millis(50);
 
+/// How a page shows a bar and the texts around it: in one row, as wide as there is room, and texts as they are.
+const ROW: &str = "display:flex;align-items:center;white-space:pre;font-family:var(--jp-code-font-family,monospace);\
+                   font-size:var(--jp-code-font-size,inherit)";
+const BAR: &str = "flex:0 1 20em;margin-left:0.5em;accent-color:#3f8f4f";
+
 /// Bars on a terminal.
 #[derive(Default)]
 pub struct Bars {
@@ -140,6 +145,21 @@ pub fn line(state: &Progress) -> String {
     format!("{}{separator}{}", prefix(state), tail(state).trim_start())
 }
 
+/// The same for a page, with a bar where it is known how much there is.
+pub fn html(state: &Progress) -> String {
+    let shown = |text: String| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let (before, behind) = (shown(prefix(state)), shown(tail(state)));
+    let bar = match state.total {
+        Some(total) => {
+            // Nothing to do is done.
+            let (done, total) = if total == 0 { (1, 1) } else { (state.done.min(total), total) };
+            format!("<progress value=\"{done}\" max=\"{total}\" style=\"{BAR}\"></progress>")
+        }
+        None => String::new(),
+    };
+    format!("<div style=\"{ROW}\"><span>{before}</span>{bar}<span>{behind}</span></div>")
+}
+
 /// The label and how much of it is done.
 fn prefix(state: &Progress) -> String {
     let label = if state.desc.is_empty() { String::new() } else { format!("{}: ", state.desc) };
@@ -222,6 +242,19 @@ mod tests {
     fn nothing_to_do_is_done() {
         let state = Progress { total: Some(0), finished: true, ..Progress::default() };
         assert_eq!(line(&state), "100% 0/0 [00:00<?, ?/s]");
+    }
+
+    #[test]
+    fn a_page_shows_a_bar_where_the_end_is_known() {
+        let shown = html(&Progress { desc: "<a>".into(), ..half_way() });
+        assert!(
+            shown.contains("&lt;a&gt;:  50%</span><progress value=\"50\" max=\"100\""),
+            "{shown}"
+        );
+        assert!(shown.contains("> 50/100 [00:02&lt;00:02, 20.00/s, loss=0.31]</span>"), "{shown}");
+        assert!(!html(&Progress { total: None, ..half_way() }).contains("<progress"));
+        let nothing = html(&Progress { total: Some(0), ..Progress::default() });
+        assert!(nothing.contains("value=\"1\" max=\"1\""), "{nothing}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 """The kernel as clients meet it."""
 
 import os
+import re
 import signal
 import time
 
@@ -34,7 +35,10 @@ def test_errors_stop_what_is_queued_and_lose_nothing(kernel):
     kernel.run("let kept = 5;")
     first = kernel.client.execute("1 + nothing_like_it")
     second = kernel.client.execute("kept = 6;")
-    assert (kernel.reply(first)["ename"], kernel.reply(second)["status"]) == ("NameError", "aborted")
+    failed, aborted = kernel.reply(first), kernel.reply(second)
+    assert (failed["ename"], aborted["status"]) == ("NameError", "aborted")
+    # Clients put the number of a reply before its cell, and this one has not run.
+    assert failed["execution_count"] == 2 and "execution_count" not in aborted
     said = kernel.published(first)
     errors = [content for kind, content in said if kind == "error"]
     assert "nothing_like_it" in "\n".join(errors[0]["traceback"])
@@ -63,6 +67,36 @@ def test_an_interrupt_stops_the_cell_and_keeps_the_session(kernel, code, by):
     assert result_of(kernel.run("kept")[1]) == "5"
 
 
+def test_an_interrupt_while_python_starts_is_not_lost(kernel):
+    kernel.run("let kept = 5;")
+    running = kernel.client.execute("%%python\nwhile True: pass")
+    kernel.wait_until_busy(running)
+    kernel.manager.interrupt_kernel()
+    assert kernel.reply(running)["ename"] == "KeyboardInterrupt"
+    assert result_of(kernel.run("%%python\nkept")[1]) == "5"
+
+
+ELSEWHERE = "%%python\nimport json\n\njson.loads('{')"
+# A cell, and where its error is.
+RAISED = {
+    "itself": ("%%python\n\n1 / 0", "cell 2:3:1"),
+    "in a function": ("%%python\ndef f(x):\n    return 1 / x\nf(0)", "cell 2:3:12"),
+    "in a function of another cell": ("%%python\n\nbefore(0)", "cell 2:3:1"),
+    "in a library": (ELSEWHERE, "cell 2:4:1"),
+}
+
+
+@pytest.mark.parametrize("code, place", RAISED.values(), ids=RAISED)
+def test_an_exception_of_python_is_told_at_the_line_that_was_reached_in_the_cell(kernel, code, place):
+    kernel.run("%%python\ndef before(x): return 1 / x")
+    reply, _ = kernel.run(code)
+    told = re.sub("\x1b\\[[0-9;]*m", "", "\n".join(reply["traceback"]))
+    assert f"╭─[{place}]" in told
+    # Every call that is named is one of Python's.
+    calls = re.findall(r"^  cell 2:\d+(.*)$", told, re.MULTILINE)
+    assert all(call.startswith(" in ") for call in calls), told
+
+
 def test_silent_cells_and_expressions(kernel):
     reply, said = kernel.run("1 + 1", silent=True)
     assert reply["execution_count"] == 0 and {kind for kind, _ in said} == {"status"}
@@ -81,6 +115,26 @@ def test_places_are_counted_in_characters(kernel):
     assert code[reply["cursor_start"] : reply["cursor_end"]] == "shap"
     reply = kernel.reply(kernel.client.inspect('"🔥"; torch.sum(', 15))
     assert reply["found"] and "aten::sum" in reply["data"]["text/plain"]
+
+
+def test_help_is_of_the_name_or_of_the_call_around_it(kernel):
+    kernel.run("let size = [2];")
+    helped = {
+        "nn.Linear(3": "nn.Linear(",
+        "F.cross_entropy(size, ": "torch.nn.functional.cross_entropy(",
+        "torch.cumsum(x, dim: 1": "torch.cumsum",
+        "plot.line([1], title: \"Fitting": "plot.line(",
+        "torch.zeros([nothing_like_it": "torch.zeros",
+    }
+    for code, help in helped.items():
+        reply = kernel.reply(kernel.client.inspect(code))
+        assert reply["found"] and reply["data"]["text/plain"].startswith(help), code
+        lines = reply["data"]["text/plain"].splitlines()
+        assert all(len(line) <= 88 or " " not in line.strip() for line in lines), code
+    place = len("torch.cumsum(x, d")
+    reply = kernel.reply(kernel.client.inspect("torch.cumsum(x, dim: 1)", place))
+    assert reply["data"]["text/plain"].startswith("torch.cumsum")
+    assert not kernel.reply(kernel.client.inspect("nothing_like_it("))["found"]
 
 
 def test_garbage_changes_nothing(kernel):

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import wave
 
 import pytest
@@ -39,7 +40,18 @@ def test_a_number_is_only_text(kernel):
 
 def test_maps_with_equal_keys_are_a_table(kernel):
     data = result(kernel, '[#{name: "<a>", n: 1}, #{name: "b", n: 2}]')
-    assert "<td>&lt;a&gt;</td>" in data["text/html"]
+    assert '<td style="text-align:left">&lt;a&gt;</td>' in data["text/html"]
+    data = result(kernel, "[#{loss: 1.0 / 3.0, n: 7, x: 1e-4 / 7.0}, #{loss: 2.0, n: 123456789, x: 1234567.891}]")
+    cells = re.findall("<td style=.text-align:right.>(.*?)</td>", data["text/html"])
+    assert cells == ["0.333333", "7", "0.0000142857", "2.0", "123456789", "1234568.0"]
+
+
+def test_progress_is_a_bar_in_a_page_and_a_line_elsewhere(kernel):
+    _, said = kernel.run('for i in progress(0..4, desc: "<steps>") { }')
+    shown = [content["data"] for kind, content in said if kind in ("display_data", "update_display_data")]
+    assert shown[-1]["text/plain"].startswith("<steps>: 100% 4/4 [")
+    assert "&lt;steps&gt;: 100%" in shown[-1]["text/html"]
+    assert '<progress value="4" max="4"' in shown[-1]["text/html"]
 
 
 def test_a_module_is_a_tree(kernel):

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::repository;
 
 /// Folders that hold what was built, downloaded or written by runs.
-const NOT_OURS: &[&str] = &[".git", "target", ".venv", "dist", "runs", "__pycache__"];
+const NOT_OURS: &[&str] =
+    &[".git", "target", ".venv", "dist", "runs", "__pycache__", "node_modules"];
 
 /// All text files of the project: path relative to its folder, with `/`, and text.
 ///

@@ -31,8 +31,9 @@ fn info() -> Value {
             "mimetype": "text/x-rhai",
             "file_extension": ".rhai",
             "pygments_lexer": "rhai",
-            // The nearest that editors have.
-            "codemirror_mode": "rust",
+            // The nearest that editors have. It goes from word to word: modes with a grammar, such as those of Rust and
+            // JavaScript, lose the beginning of a text behind what they do not know, named arguments above all.
+            "codemirror_mode": "swift",
             "nbconvert_exporter": "script",
         },
         "banner": concat!("Flambeau ", env!("CARGO_PKG_VERSION"), ": Rhai over PyTorch"),
@@ -136,13 +137,9 @@ impl Kernel {
     }
 
     fn answer_aborted(&mut self, request: &Message) {
-        let content = json!({
-            "status": "aborted",
-            "ename": "aborted",
-            "evalue": "",
-            "traceback": [],
-            "execution_count": self.history.count(),
-        });
+        // Without a number: clients would put it before the cell, as if that had run.
+        let content =
+            json!({"status": "aborted", "ename": "aborted", "evalue": "", "traceback": []});
         self.answer_at_once(Channel::Shell, request, content);
     }
 

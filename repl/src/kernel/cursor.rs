@@ -14,20 +14,31 @@ fn is_part(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '.'
 }
 
-/// The dotted name at the cursor, else that of the call whose arguments it stands in.
-pub fn name_at(text: &str, cursor: usize) -> Option<&str> {
-    let here = around(text, cursor);
-    if !here.is_empty() {
-        return Some(here);
-    }
+/// What help may be wanted of: the dotted name at the cursor, and that of the call whose arguments it stands in. The
+/// name of an argument is only the call's.
+pub fn names_at(text: &str, cursor: usize) -> (Option<&str>, Option<&str>) {
+    let behind = text[cursor..].trim_start_matches(is_part).trim_start();
+    let argument = behind.starts_with(':') && !behind.starts_with("::");
+    (named(around(text, cursor)).filter(|_| !argument), called(text, cursor))
+}
+
+/// A number is no name.
+fn named(text: &str) -> Option<&str> {
+    Some(text).filter(|text| text.starts_with(|c: char| c.is_alphabetic() || c == '_'))
+}
+
+fn called(text: &str, cursor: usize) -> Option<&str> {
     let mut depth = 0;
     for (at, c) in text[..cursor].char_indices().rev() {
         match c {
             ')' | ']' | '}' => depth += 1,
+            // One without a name is a bracket of an expression.
             '(' if depth == 0 => {
-                let name = around(text, at);
-                return (!name.is_empty()).then_some(name);
+                if let Some(name) = named(around(text, at)) {
+                    return Some(name);
+                }
             }
+            '[' | '{' if depth == 0 => {}
             '(' | '[' | '{' => depth -= 1,
             ';' if depth == 0 => return None,
             _ => {}
@@ -59,10 +70,15 @@ mod tests {
 
     #[test]
     fn names_are_found_at_and_around_the_cursor() {
-        assert_eq!(name_at("torch.sum(x)", 8), Some("torch.sum"));
-        assert_eq!(name_at("torch.sum(x)", 3), Some("torch"));
-        assert_eq!(name_at("f(a, g(1), ", 11), Some("f"));
-        assert_eq!(name_at("f(1); ", 6), None);
-        assert_eq!(name_at("", 0), None);
+        assert_eq!(names_at("torch.sum(x)", 8), (Some("torch.sum"), None));
+        assert_eq!(names_at("torch.sum(x)", 3), (Some("torch"), None));
+        assert_eq!(names_at("f(a, g(1), ", 11), (None, Some("f")));
+        assert_eq!(names_at("f(3", 3), (None, Some("f")));
+        assert_eq!(names_at("x.sum(dim: 1)", 9), (None, Some("x.sum")));
+        assert_eq!(names_at("f(x, d", 6), (Some("d"), Some("f")));
+        assert_eq!(names_at("torch.zeros([2, ", 16), (None, Some("torch.zeros")));
+        assert_eq!(names_at("f((1 + ", 7), (None, Some("f")));
+        assert_eq!(names_at("f(1); ", 6), (None, None));
+        assert_eq!(names_at("", 0), (None, None));
     }
 }

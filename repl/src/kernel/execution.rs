@@ -8,6 +8,7 @@ use flambeau_protocol::{Done, ErrorReport, Event, Language, Request, plain_text}
 use serde_json::{Map, Value, json};
 
 use super::command::Command;
+use super::help::lines;
 use super::publish::{bundle, parsed};
 use super::sockets::Channel;
 use super::wire::Message;
@@ -61,7 +62,7 @@ impl Execution {
 
     /// Shows a text beside the output.
     pub fn page(&mut self, text: &str) {
-        self.say_beside(json!({"source": "page", "start": 0, "data": {"text/plain": text}}));
+        self.say_beside(json!({"source": "page", "start": 0, "data": {"text/plain": lines(text)}}));
     }
 
     /// Whether the client takes questions.

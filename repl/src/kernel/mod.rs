@@ -13,6 +13,7 @@ mod cursor;
 mod dap;
 mod debugger;
 mod execution;
+mod help;
 mod history;
 mod iopub;
 mod murmur;
@@ -56,6 +57,7 @@ use execution::Execution;
 use history::History;
 use outbox::{Item, Outbox, heard};
 use publish::Bars;
+use questions::Question;
 use sockets::{Channel, Sockets};
 use wire::{Message, Session};
 
@@ -118,7 +120,7 @@ fn watch(outbox: Arc<Outbox>) -> std::io::Result<()> {
 enum Current {
     Execution(Box<Execution>),
     /// A question and what it is answered with: waits for the event of this number.
-    Question(u64, Message),
+    Question(Question),
     /// A message over a channel, and the number of the request to the engine that it became.
     Comm(u64, Message),
 }

@@ -139,7 +139,7 @@ impl Kernel {
             self.bars.0.insert(state.id, now);
         }
         let id = format!("progress-{}", state.id);
-        let data = json!({"text/plain": progress::line(state)});
+        let data = json!({"text/plain": progress::line(state), "text/html": progress::html(state)});
         let content = json!({"data": data, "metadata": {}, "transient": {"display_id": id}});
         self.publish(kind, content);
     }

@@ -115,14 +115,16 @@ def changed(before):
 
 
 def place(error, source):
-    """The line and the column of a cell where an exception was raised, counted from 1; None where that was
-    elsewhere."""
+    """The line and the column that were reached in a cell when an exception was raised, counted from 1; None where
+    the cell has nothing to do with it."""
     if isinstance(error, SyntaxError) and error.filename == source and error.lineno:
         return error.lineno, max(error.offset or 1, 1)
     last, found = error.__traceback__, None
     while last is not None:
-        found, last = last, last.tb_next
-    if found is None or found.tb_frame.f_code.co_filename != source:
+        if last.tb_frame.f_code.co_filename == source:
+            found = last
+        last = last.tb_next
+    if found is None:
         return None
     line, column = found.tb_lineno, 1
     text = linecache.getline(source, line)

@@ -58,7 +58,9 @@ impl Cells {
             let outcome = with(|py| {
                 let outcome = self.run(py, session, source, code);
                 if let Err(crate::errors::Failure::Python(error)) = &outcome {
-                    let found = self.helper(py, "place")?.call1((error.value(py), source))?;
+                    // With its traceback, which Python before 3.12 keeps beside the exception.
+                    let error = error.clone_ref(py).into_value(py);
+                    let found = self.helper(py, "place")?.call1((error, source))?;
                     place = found.extract::<Option<(usize, usize)>>()?;
                 }
                 outcome

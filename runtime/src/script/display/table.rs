@@ -119,7 +119,11 @@ impl Table {
     /// The same as an HTML table.
     pub fn html(&self) -> String {
         let tagged = |tag: &str, cells: &[String]| -> String {
-            cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect()
+            let sides = self.numbers.iter().map(|number| if *number { "right" } else { "left" });
+            let cells = cells.iter().zip(sides).map(|(cell, side)| {
+                format!("<{tag} style=\"text-align:{side}\">{}</{tag}>", escaped(cell))
+            });
+            cells.collect()
         };
         let mut html =
             format!("<table><thead><tr>{}</tr></thead><tbody>", tagged("th", &self.names));
@@ -140,7 +144,9 @@ impl Table {
 
 /// A value on one line.
 fn cell(value: &Dynamic, state: &State) -> String {
-    let text = if let Some(tensor) = value.read_lock::<Tensor>() {
+    let text = if let Ok(number) = value.as_float() {
+        display(&Dynamic::from_float(rounded(number)), state)
+    } else if let Some(tensor) = value.read_lock::<Tensor>() {
         match numel(&tensor.tch()) {
             1 => nested(value, state),
             _ => tensor.describe(),
@@ -156,6 +162,16 @@ fn cell(value: &Dynamic, state: &State) -> String {
         line.push_str(GAP);
     }
     line
+}
+
+/// A number with six significant digits, or with all those before its point: a column is to be compared at a glance,
+/// as in data frames of Python.
+fn rounded(number: f64) -> f64 {
+    let text = match number.abs() {
+        large if large >= 1e5 => format!("{number:.0}"),
+        _ => format!("{number:.5e}"),
+    };
+    text.parse().unwrap_or(number)
 }
 
 /// A text within HTML.

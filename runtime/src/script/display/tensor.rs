@@ -8,6 +8,9 @@ const MOST: usize = 1 << 24;
 /// Cells of the strip.
 const CELLS: usize = 64;
 
+/// As other text of a cell is shown; JupyterLab indents what else is preformatted, as in a page of text.
+const PRE: &str = "margin:0;font-size:var(--jp-code-font-size,inherit)";
+
 /// Points of the colour map viridis at even distances (van der Walt and Smith 2015, CC0).
 const VIRIDIS: [[f64; 3]; 9] = [
     [68.0, 1.0, 84.0],
@@ -57,7 +60,7 @@ pub fn html(tensor: &Tensor, plain: &str) -> String {
     let names = tagged("th", cells.iter().map(|(name, _)| *name).collect());
     let values = tagged("td", cells.iter().map(|(_, value)| value.as_str()).collect());
     format!(
-        "<pre>{}</pre><table><thead><tr>{names}</tr></thead><tbody><tr>{values}</tr></tbody></table>{strip}",
+        "<pre style=\"{PRE}\">{}</pre><table><thead><tr>{names}</tr></thead><tbody><tr>{values}</tr></tbody></table>{strip}",
         escaped(plain)
     )
 }
@@ -165,7 +168,7 @@ mod tests {
     #[test]
     fn the_table_tells_what_it_is() {
         let html = of(tch::Tensor::from_slice(&[1.0_f32, 2.0, 6.0]));
-        assert!(html.starts_with("<pre>tensor(&lt;…&gt;)</pre>"), "{html}");
+        assert!(html.contains(">tensor(&lt;…&gt;)</pre>"), "{html}");
         let row = "<td>[3]</td><td>float32</td><td>cpu</td><td>1</td><td>3</td><td>6</td>";
         assert!(html.contains(row), "{html}");
         assert!(html.contains("#440154 0.0000% 33.3333%"), "{html}");

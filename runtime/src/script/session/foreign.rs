@@ -56,7 +56,8 @@ impl Session {
     fn report_foreign(&self, mut error: Error, source: &str) -> Report {
         let own = error.foreign.as_ref().is_some_and(|foreign| !foreign.of_script);
         // Its frames lead there already.
-        let place = if own { std::mem::take(&mut error.position) } else { Position::NONE };
+        let place = std::mem::replace(&mut error.position, Position::NONE);
+        let place = if own { place } else { Position::NONE };
         let mut report = self.report(&errors::to_rhai(error, Position::NONE), source);
         if let (Some(line), column) = (place.line(), place.position().unwrap_or(1)) {
             let text = self.state.place(source, Position::NONE).map(|(text, _)| text);
