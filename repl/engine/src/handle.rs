@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use flambeau_protocol::{Configure, Event, Request};
 use flambeau_runtime::script::Interrupt;
 
+use crate::beside::Lanes;
 use crate::convert;
 use crate::debugger::Asked;
 use crate::questions::Answers;
@@ -26,6 +27,8 @@ const STACK_BYTES: usize = 512 << 20;
 pub struct Sink {
     callback: Callback,
     user: *mut c_void,
+    /// What is said comes from this lane.
+    lane: Option<u64>,
 }
 
 // SAFETY: whoever makes a `Sink` promises that the callback takes `user` from any thread.
@@ -39,11 +42,24 @@ impl Sink {
     /// # Safety
     /// `callback` may be called with `user` from any thread for as long as the sink or a copy lives.
     pub unsafe fn new(callback: Callback, user: *mut c_void) -> Self {
-        Sink { callback, user }
+        Sink { callback, user, lane: None }
+    }
+
+    /// The same, for what a lane says.
+    pub fn beside(self, lane: u64) -> Self {
+        Sink { lane: Some(lane), ..self }
     }
 
     /// Hands one event over.
     pub fn emit(self, event: &Event) {
+        let wrapped;
+        let event = match self.lane {
+            Some(lane) => {
+                wrapped = Event::Beside { lane, event: Box::new(event.clone()) };
+                &wrapped
+            }
+            None => event,
+        };
         // Text, numbers and lists of them can always be written.
         let Ok(json) = serde_json::to_vec(event) else { return };
         // SAFETY: `new`'s promise; the bytes live until the call returns.
@@ -103,6 +119,7 @@ impl Shared {
 /// A running session.
 pub struct Handle {
     requests: Sender<Request>,
+    lanes: Lanes,
     shared: Arc<Shared>,
     thread: JoinHandle<()>,
 }
@@ -122,7 +139,7 @@ impl Handle {
                 let shared = shared.clone();
                 move || session::run(configure, &inbox, &shared, sink)
             })?;
-        Ok(Handle { requests, shared, thread })
+        Ok(Handle { requests, lanes: Lanes::new(sink), shared, thread })
     }
 
     /// Queues a request; false when the session has ended.
@@ -135,6 +152,21 @@ impl Handle {
             Request::Answer { id, answer } => {
                 self.shared.answers.put(id, convert::answer(answer));
                 return true;
+            }
+            Request::EndLane { lane } => {
+                self.lanes.end(lane);
+                return true;
+            }
+            Request::Beside { lane, work } => {
+                return match self.lanes.send(lane, *work) {
+                    Ok(()) => true,
+                    Err(work) => {
+                        // The session's thread does it, and answers as the lane would.
+                        self.shared.pending.fetch_add(1, Ordering::SeqCst);
+                        let request = Request::Beside { lane, work: Box::new(work) };
+                        self.requests.send(request).is_ok()
+                    }
+                };
             }
             Request::Attach { attached } => {
                 self.shared.asked.attach(attached);
@@ -158,6 +190,7 @@ impl Handle {
     /// Ends the session and waits for its thread.
     pub fn stop(self) {
         self.interrupt();
+        self.lanes.close();
         let _ = self.requests.send(Request::Shutdown);
         drop(self.requests);
         // A panic of the thread was reported by the thread.

@@ -14,6 +14,7 @@
 //! libtorch must have been opened before, with its symbols global: the library names `libtorch_cpu`
 //! and `libc10` as needed, but says not where they are.
 
+mod beside;
 mod convert;
 mod debugger;
 mod faults;

@@ -10,6 +10,7 @@ use flambeau_runtime::script::{Input, Options, Report, Session};
 use flambeau_runtime::torch::profile;
 use rhai::Dynamic;
 
+use crate::beside::lane;
 use crate::convert;
 use crate::debugger::Client;
 use crate::handle::{Shared, Sink};
@@ -17,7 +18,7 @@ use crate::panics::catch;
 use crate::questions::Questions;
 
 /// Columns of a terminal of which nothing is known.
-const WIDTH: usize = 80;
+pub const WIDTH: usize = 80;
 
 /// Runs until a shutdown or until the handle is gone.
 pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sink: Sink) {
@@ -34,11 +35,18 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
     shared.ready(session.interrupt_handle());
     sink.emit(&Event::Ready);
     while let Ok(request) = inbox.recv() {
+        // What came from a lane is answered as by one.
+        let (request, sink) = match request {
+            Request::Beside { lane, work } => (*work, sink.beside(lane)),
+            request => (request, sink),
+        };
         match request {
             Request::Evaluate { id, source_name, code, keep, language, width } => {
                 session.set_width(width.unwrap_or(WIDTH));
                 let number = keep.and_then(|number| usize::try_from(number).ok());
                 let (done, report) = evaluate(id, shared, || {
+                    // A value that cannot be the session's stays Python's.
+                    let _ = python.catch_up(&mut session);
                     if let Some(number) = number {
                         session.keep_input(number, code.trim_start_matches('\n'));
                     }
@@ -161,6 +169,8 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
             Request::Shutdown => break,
             // The first message went to `start`; an interrupt does not wait in line.
             Request::Configure(_)
+            | Request::Beside { .. }
+            | Request::EndLane { .. }
             | Request::Interrupt
             | Request::Answer { .. }
             | Request::Attach { .. } => {}
@@ -182,7 +192,10 @@ fn options(configure: Configure, shared: &Shared, sink: Sink) -> Options {
         executable: configure.python,
         script_dir: configure.script_dir.clone(),
         args: configure.args.clone(),
-        output: Some(Arc::new(move |event| sink.emit(&convert::event(event)))),
+        output: Some(Arc::new(move |event| {
+            let sink = lane().map_or(sink, |lane| sink.beside(lane));
+            sink.emit(&convert::event(event));
+        })),
         notebook: notebook.then(|| questions.clone() as Arc<dyn Input>),
     });
     let mut libraries = flambeau_stdlib::libraries();
@@ -264,7 +277,7 @@ fn evaluate(
 }
 
 /// The report of a panic.
-fn fault(panic: &str) -> ErrorReport {
+pub fn fault(panic: &str) -> ErrorReport {
     let message = format!("{panic}; this is a fault of Flambeau, not of the script");
     ErrorReport::without_place("InternalError", &message)
 }

@@ -109,6 +109,15 @@ pub enum Event {
     },
     /// It goes on, or its evaluation ends.
     Resumed,
+    /// Something that a lane says: see [`Request::Beside`].
+    ///
+    /// [`Request::Beside`]: crate::Request::Beside
+    Beside {
+        /// Which one.
+        lane: u64,
+        /// What it says.
+        event: Box<Event>,
+    },
     /// The engine could not start or cannot go on; no further event follows.
     Failed(String),
     /// The session has ended; no further event follows.
@@ -120,6 +129,7 @@ impl Event {
     pub fn answers(&self) -> Option<u64> {
         match self {
             Event::Done(done) | Event::Profiled { done, .. } => Some(done.id),
+            Event::Beside { event, .. } => event.answers(),
             Event::Documentation { id, .. }
             | Event::Completions { id, .. }
             | Event::Signature { id, .. }

@@ -20,7 +20,7 @@ pub use request::{Answer, Configure, Language, Limits, Permissions, Request};
 
 /// What `flambeau_engine_abi` returns: the version of the functions that the engine library exports and
 /// of these messages. A program refuses an engine of another version.
-pub const ABI: u32 = 6;
+pub const ABI: u32 = 7;
 
 /// The file name of the engine library.
 pub const ENGINE_LIBRARY: &str = "libflambeau_engine.so";

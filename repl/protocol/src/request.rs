@@ -206,6 +206,21 @@ pub enum Request {
         /// The name of the file that the debugger knows.
         file: String,
     },
+    /// `Evaluate` of Python or `Comm`, done beside what the session does, in a lane of its own: a thread, which does
+    /// one after the other. What it says comes as [`Event::Beside`].
+    ///
+    /// [`Event::Beside`]: crate::Event::Beside
+    Beside {
+        /// Which lane; it is there from its first request on.
+        lane: u64,
+        /// What is to be done.
+        work: Box<Request>,
+    },
+    /// Ends a lane once it has done what it was asked. Nothing answers it.
+    EndLane {
+        /// Which.
+        lane: u64,
+    },
     /// Stops what runs and what waits, as Ctrl-C does. In one process `flambeau_engine_interrupt` does
     /// the same at once; this is for transports that only carry messages.
     Interrupt,

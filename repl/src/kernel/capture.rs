@@ -79,7 +79,7 @@ impl Capture {
         for pipe in pipes {
             while let Ok(length @ 1..) = pipe.reader.read(chunk) {
                 let text = decoded(&mut pipe.rest, &chunk[..length]);
-                self.1.write(pipe.stream, &text);
+                self.1.write(pipe.stream, &text, None);
             }
         }
     }

@@ -203,7 +203,7 @@ impl Front for Notebook {
     }
 
     fn say(&mut self, text: &str) {
-        self.outbox.write(Stream::Stdout, &format!("{text}\n"));
+        self.outbox.write(Stream::Stdout, &format!("{text}\n"), None);
     }
 
     fn complain(&mut self, text: &str) {

@@ -76,10 +76,11 @@ impl Kernel {
             "metadata": request.metadata,
             "content": request.content,
         });
-        self.current = Some(Current::Comm(self.next_number(), request));
+        let id = self.number();
+        self.current = Some(Current::Comm(id, request));
         self.say_parent();
         let message = message.to_string();
-        self.send(|id| Request::Comm { id, comm, message });
+        self.send_as(Request::Comm { id, comm, message });
     }
 
     /// What a message has led to is over. There is no reply: an error is shown as text.

@@ -9,6 +9,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::children::interrupt_children;
 use super::sockets::Channel;
+use super::subshells::subshell_of;
 use super::wire::{Message, VERSION};
 use super::{Current, Kernel, Started};
 use crate::cells::{self, spans};
@@ -41,7 +42,7 @@ fn info() -> Value {
             {"text": "PyTorch", "url": "https://docs.pytorch.org/docs/stable/"},
             {"text": "Rhai", "url": "https://rhai.rs/book/"},
         ],
-        "supported_features": ["debugger"],
+        "supported_features": ["debugger", "kernel subshells"],
         "debugger": true,
     })
 }
@@ -57,12 +58,23 @@ impl Kernel {
                 self.answer_at_once(Channel::Control, &request, json!({"status": "ok"}));
             }
             "debug_request" => self.debug(request),
-            _ => self.at_once(Channel::Control, request),
+            _ => match self.subshells(&request) {
+                Some(content) => self.answer_at_once(Channel::Control, &request, content),
+                None => self.at_once(Channel::Control, request),
+            },
         }
     }
 
-    /// Takes a request of the shell channel: what needs the engine waits for it.
+    /// Takes a request of the shell channel.
     pub(super) fn shell(&mut self, request: Message) {
+        match subshell_of(&request) {
+            Some(name) => self.subshell(&name, request),
+            None => self.shell_of_line(request),
+        }
+    }
+
+    /// Takes a request of the main line, or of the subshell that is served: what needs the engine waits for it.
+    pub(super) fn shell_of_line(&mut self, request: Message) {
         match request.kind() {
             "execute_request" if self.comes_late(&request) => self.answer_aborted(&request),
             "execute_request" | "complete_request" | "inspect_request" | "comm_open"
@@ -119,8 +131,10 @@ impl Kernel {
     /// Takes every cell that waits out of the queue. Those that were sent before this moment and come later are not
     /// begun either.
     pub(super) fn take_cells(&mut self) -> VecDeque<Message> {
-        // Some may still lie in the socket.
-        while let Some(request) = self.receive(Channel::Shell) {
+        // Some may still lie in the socket. Where a subshell is served they come later, and are known by their date.
+        while self.subshells.is_main()
+            && let Some(request) = self.receive(Channel::Shell)
+        {
             self.shell(request);
         }
         self.failed = Some((Instant::now(), OffsetDateTime::now_utc()));

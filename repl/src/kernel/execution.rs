@@ -147,20 +147,33 @@ impl Kernel {
 
     /// Tells the engine what request it serves.
     pub(super) fn say_parent(&self) {
-        if let Started::Running(engine) = &self.engine {
+        if let Started::Running(engine) = &self.engine
+            && self.subshells.is_main()
+        {
             engine.send(&Request::Parent { header: self.parent.to_string() });
         }
     }
 
     /// Sends a request to the engine: its number.
     pub(super) fn send(&mut self, request: impl FnOnce(u64) -> Request) -> u64 {
-        let id = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        let id = self.number();
+        self.send_as(request(id));
+        id
+    }
+
+    /// A number for a request to the engine.
+    pub(super) fn number(&self) -> u64 {
+        self.asked.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Sends a request that has its number to the engine.
+    pub(super) fn send_as(&mut self, request: Request) {
+        let request = self.subshells.route(request);
         if let Started::Running(engine) = &self.engine
-            && !engine.send(&request(id))
+            && !engine.send(&request)
         {
             self.fail("it is gone");
         }
-        id
     }
 
     /// The number that the next request to the engine has.

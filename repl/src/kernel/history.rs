@@ -83,7 +83,7 @@ impl Drop for History {
 }
 
 fn serve(kept: usize, asking: &Receiver<Asked>, outbox: &Outbox) {
-    let say = |text: String| outbox.write(Stream::Stderr, &format!("{text}\n"));
+    let say = |text: String| outbox.write(Stream::Stderr, &format!("{text}\n"), None);
     let mut cells = match Cells::open(kept) {
         Ok((cells, trouble)) => {
             if let Some(trouble) = trouble {

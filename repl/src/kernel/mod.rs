@@ -23,6 +23,7 @@ mod questions;
 mod sockets;
 pub mod spec;
 mod stdin;
+mod subshells;
 mod wire;
 
 use std::collections::VecDeque;
@@ -55,10 +56,11 @@ use connection::Connection;
 use debugger::Debugger;
 use execution::Execution;
 use history::History;
-use outbox::{Item, Outbox, heard};
+use outbox::{Item, Outbox, Stream, heard};
 use publish::Bars;
 use questions::Question;
 use sockets::{Channel, Sockets};
+use subshells::Subshells;
 use wire::{Message, Session};
 
 /// How long text waits for more, so that what one print writes is one message and a loop of prints does not flood
@@ -88,9 +90,8 @@ pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
         // What was written before it comes before it.
         capture.drain();
         match event {
-            Event::Stdout(text) => events.write(outbox::Stream::Stdout, &text),
-            Event::Stderr(text) => events.write(outbox::Stream::Stderr, &text),
-            event => events.push(Item::Event(event)),
+            Event::Beside { lane, event } => said(&events, *event, Some(lane)),
+            event => said(&events, event, None),
         }
     };
     let then = move |engine| started.push(Item::Started(engine));
@@ -102,6 +103,18 @@ pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
     let mut kernel = Kernel::new(sockets, session, outbox, bell, history, shared.clone());
     kernel.serve();
     Ok(exit::OK)
+}
+
+/// Puts what the engine says, in a lane or as itself, where the kernel's thread finds it.
+fn said(outbox: &Outbox, event: Event, lane: Option<u64>) {
+    match (event, lane) {
+        (Event::Stdout(text), lane) => outbox.write(Stream::Stdout, &text, lane),
+        (Event::Stderr(text), lane) => outbox.write(Stream::Stderr, &text, lane),
+        (event, Some(lane)) => {
+            outbox.push(Item::Event(Event::Beside { lane, event: Box::new(event) }));
+        }
+        (event, None) => outbox.push(Item::Event(event)),
+    }
 }
 
 /// Has signals told to the kernel; none ends the process by itself.
@@ -148,6 +161,7 @@ struct Kernel {
     bars: Bars,
     comms: Comms,
     debugger: Debugger,
+    subshells: Subshells,
     /// The question that the user has not answered.
     question: Option<u64>,
     /// The number of the last request to the engine; commands count on.
@@ -184,6 +198,7 @@ impl Kernel {
             bars: Bars::default(),
             comms: Comms::default(),
             debugger: Debugger::default(),
+            subshells: Subshells::default(),
             question: None,
             asked: Arc::default(),
             cells: Arc::default(),
@@ -234,6 +249,7 @@ impl Kernel {
                 }
             }
             self.go_on();
+            self.go_on_beside();
             // Whoever started us has gone, and with it all who could ask for anything.
             if parent.is_some_and(|parent| std::os::unix::process::parent_id() != parent) {
                 self.ended = true;
@@ -260,9 +276,8 @@ impl Kernel {
                 };
                 self.debug_started();
             }
-            Item::Text(stream, text) => {
-                self.publish("stream", json!({"name": stream.name(), "text": text}));
-            }
+            Item::Text { stream, text, lane: None } => self.wrote(stream, text),
+            Item::Text { stream, text, lane: Some(lane) } => self.lane_wrote(lane, stream, text),
             Item::Event(event) => self.event(event),
             Item::Command(id, said) => self.command_said(id, said),
             Item::Interrupted => self.interrupt(),

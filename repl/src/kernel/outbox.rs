@@ -40,7 +40,12 @@ impl Stream {
 pub enum Item {
     /// The engine is there, or will not be.
     Started(Result<Arc<Engine>, Problem>),
-    Text(Stream, String),
+    Text {
+        stream: Stream,
+        text: String,
+        /// The lane of the engine that has written it, if one has.
+        lane: Option<u64>,
+    },
     Event(Event),
     /// What the command of this number says.
     Command(u64, Said),
@@ -109,23 +114,25 @@ impl Outbox {
     }
 
     /// Adds text; waits while there is too much.
-    pub fn write(&self, stream: Stream, mut text: &str) {
+    pub fn write(&self, stream: Stream, mut text: &str, lane: Option<u64>) {
         while !text.is_empty() {
             let (piece, rest) = text.split_at(text.floor_char_boundary(MESSAGE));
-            self.write_piece(stream, piece);
+            self.write_piece(stream, piece, lane);
             text = rest;
         }
     }
 
-    fn write_piece(&self, stream: Stream, text: &str) {
+    fn write_piece(&self, stream: Stream, text: &str, lane: Option<u64>) {
         let mut waiting = self.room();
         waiting.bytes += text.len();
         match waiting.items.back_mut() {
             // Who knows of the beginning comes back for it.
-            Some(Item::Text(last, held)) if *last == stream && held.len() < MESSAGE => {
+            Some(Item::Text { stream: last, text: held, lane: of })
+                if (*last, *of) == (stream, lane) && held.len() < MESSAGE =>
+            {
                 held.push_str(text);
             }
-            _ => self.add(waiting, Item::Text(stream, text.to_owned())),
+            _ => self.add(waiting, Item::Text { stream, text: text.to_owned(), lane }),
         }
     }
 
@@ -147,9 +154,9 @@ impl Outbox {
         waiting.rung = false;
         if !text && let Some(last) = items.pop_back() {
             match last {
-                Item::Text(stream, held) => {
-                    waiting.bytes = held.len();
-                    waiting.items.push_back(Item::Text(stream, held));
+                Item::Text { stream, text, lane } => {
+                    waiting.bytes = text.len();
+                    waiting.items.push_back(Item::Text { stream, text, lane });
                 }
                 other => items.push_back(other),
             }
@@ -165,7 +172,7 @@ impl Item {
     /// How much output it is.
     fn bytes(&self) -> usize {
         match self {
-            Item::Text(_, text) => text.len(),
+            Item::Text { text, .. } => text.len(),
             Item::Event(Event::Display(display)) => {
                 display.data.iter().map(|(_, text)| text.len()).sum()
             }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use flambeau_protocol::{Bundle, Event, Progress};
 use serde_json::{Value, json};
 
+use super::outbox::Stream;
 use super::sockets::Channel;
 use super::wire::Message;
 use super::{Current, Kernel};
@@ -63,6 +64,11 @@ impl Kernel {
         }
     }
 
+    /// Says what was written to a stream.
+    pub(super) fn wrote(&mut self, stream: Stream, text: String) {
+        self.publish("stream", json!({"name": stream.name(), "text": text}));
+    }
+
     pub(super) fn publish_status(&mut self, status: &str, parent: &Value) {
         self.publish_to(parent, "status", json!({"execution_state": status}));
     }
@@ -106,6 +112,7 @@ impl Kernel {
             Event::Debug { id, told } => self.debug_told(id, told),
             Event::Halted { reason } => self.debug_stopped(Some(reason)),
             Event::Resumed => self.debug_stopped(None),
+            Event::Beside { lane, event } => self.lane_said(lane, *event),
             Event::Failed(cause) => {
                 self.engine = super::Started::Failed(cause.clone());
                 self.debug_failed(&cause);

@@ -104,7 +104,8 @@ def changed(before):
     missing = object()
     bound = [
         (name, value)
-        for name, value in main.items()
+        # Another thread may bind something meanwhile.
+        for name, value in list(main.items())
         if value is not before.get(name, missing)
         and not (name.startswith("__") and name.endswith("__"))
         and name.isidentifier()

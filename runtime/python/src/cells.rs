@@ -183,7 +183,7 @@ impl Cells {
         Ok(())
     }
 
-    fn adopt(
+    pub(crate) fn adopt(
         &mut self,
         session: &mut Session,
         name: &str,
@@ -285,7 +285,11 @@ impl Cells {
     }
 
     /// A function of `cells.py`, which is run when it is first asked for.
-    fn helper<'py>(&mut self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    pub(crate) fn helper<'py>(
+        &mut self,
+        py: Python<'py>,
+        name: &str,
+    ) -> PyResult<Bound<'py, PyAny>> {
         if self.module.is_none() {
             let module = PyModule::new(py, "_flambeau_cells")?;
             for shared in ["wait", "keys", "parameters"] {
@@ -315,7 +319,7 @@ const KINDS: &[&str] = &[
 ];
 
 /// The names of `__main__`.
-fn main(py: Python<'_>) -> Attempt<Bound<'_, PyDict>> {
+pub(crate) fn main(py: Python<'_>) -> Attempt<Bound<'_, PyDict>> {
     Ok(interpreter::helper(py, "main")?.cast_into::<PyDict>().map_err(PyErr::from)?)
 }
 

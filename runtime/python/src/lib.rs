@@ -28,6 +28,7 @@
 
 #![warn(missing_docs)]
 
+mod beside;
 mod callback;
 mod cells;
 mod errors;
@@ -50,6 +51,7 @@ mod turns;
 
 use flambeau_runtime::script::{Library, ObjectType};
 
+pub use beside::Beside;
 pub use cells::{Cells, Outcome};
 pub use front_end::set_parent;
 pub use host::module;

@@ -382,7 +382,7 @@ fn hooks(engine: &mut Engine, state: &Rc<State>) {
         if counts {
             outcome = held.count_operation();
         }
-        if held.stop_requested() || (operations & 0x3ff == 0 && held.check_due()) {
+        if held.is_asked() || (operations & 0x3ff == 0 && held.check_due()) {
             outcome = outcome.and_then(|()| held.check());
         }
         if outcome.is_ok() && held.is_too_deep() {

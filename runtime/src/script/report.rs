@@ -126,6 +126,34 @@ impl Report {
         Report { line, column: named(&text, line, column), error, source: at, text, calls, frames }
     }
 
+    /// The report of an error of another language that no session evaluates, at a line and a column of `code`.
+    pub fn elsewhere(
+        error: Error,
+        source: &str,
+        code: &str,
+        place: Option<(usize, usize)>,
+    ) -> Report {
+        let raised = errors::to_rhai(error, Position::NONE);
+        let mut report = Report::new(&raised, source, &|_, _| None);
+        if let Some(place) = place {
+            report.put_at(source, code, place);
+        }
+        report
+    }
+
+    /// Says that the error is at a line and a column of a text.
+    pub(crate) fn put_at(&mut self, source: &str, text: &str, (line, column): (usize, usize)) {
+        text.clone_into(&mut self.text);
+        (self.source, self.line, self.column) = (source.to_owned(), line, column);
+        // As in reports of scripts: that line is shown, and alone it says nothing more.
+        for call in self.calls.iter_mut().filter(|c| c.line == line && c.source == source) {
+            call.text = None;
+        }
+        if self.calls.len() == 1 {
+            self.calls.clear();
+        }
+    }
+
     /// The kind's name, such as `ShapeError`.
     pub fn kind(&self) -> Kind {
         self.error.kind

@@ -122,6 +122,8 @@ const RUNS: u8 = 0;
 const STOPS: u8 = 1;
 /// A signal has come, and the host knows what it means.
 const SIGNALLED: u8 = 2;
+/// Another thread wants the turn.
+const WANTED: u8 = 3;
 
 static ON_SIGNAL: OnceLock<fn() -> Result<()>> = OnceLock::new();
 
@@ -138,7 +140,7 @@ pub struct Interrupt(Arc<Asked>);
 
 #[derive(Debug, Default)]
 struct Asked {
-    /// One of [`RUNS`], [`STOPS`], [`SIGNALLED`].
+    /// One of [`RUNS`], [`STOPS`], [`SIGNALLED`], [`WANTED`].
     what: AtomicU8,
     /// Whether the session evaluates.
     evaluates: AtomicBool,
@@ -156,6 +158,13 @@ impl Interrupt {
     /// Has the evaluation look at the host's signals at the next operation; async-signal-safe.
     pub fn signal(&self) {
         self.0.what.store(SIGNALLED, Ordering::SeqCst);
+    }
+
+    /// Has the evaluation give its turn to a thread that waits for it, at the next operation.
+    pub(crate) fn want_turn(&self) {
+        let what = &self.0.what;
+        // Whatever else it was told comes first; who wants the turn asks again.
+        let _ = what.compare_exchange(RUNS, WANTED, Ordering::SeqCst, Ordering::SeqCst);
     }
 
     /// Takes a request back that came when nothing ran.
@@ -452,9 +461,14 @@ impl State {
         Evaluation(self)
     }
 
-    /// Whether somebody asked to stop: one relaxed load, for every operation of a script.
-    pub(crate) fn stop_requested(&self) -> bool {
+    /// Whether somebody asked for something: one relaxed load, for every operation of a script.
+    pub(crate) fn is_asked(&self) -> bool {
         self.stop.0.what.load(Ordering::Relaxed) != RUNS
+    }
+
+    /// Whether somebody asked to stop.
+    pub(crate) fn stop_requested(&self) -> bool {
+        self.stop.0.what.load(Ordering::Relaxed) == STOPS
     }
 
     /// Where the stack of the thread that evaluates ends for scripts.
@@ -480,6 +494,9 @@ impl State {
             && let Some(ask) = ON_SIGNAL.get()
         {
             ask().map_err(|error| self.stop_with(error))?;
+        }
+        if what.compare_exchange(WANTED, RUNS, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            turn::give_way();
         }
         if self.stop_requested() {
             let why = self.stopped.borrow().clone();

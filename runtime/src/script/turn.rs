@@ -3,7 +3,8 @@
 //! A session's values are `Rc`, and one thread at a time may touch them. The thread that evaluates has the
 //! session's turn, a lock. It gives the turn away while it is in other code that may take long or call
 //! back: Python, `backward`. Meanwhile another thread can call one of the session's closures: a hook on the
-//! thread of a CUDA device, a callback on a thread of Python's. What such code holds of a session is a
+//! thread of a CUDA device, a callback on a thread of Python's. Between two operations of a script it makes room for a
+//! thread that has waited for some milliseconds. What such code holds of a session is a
 //! [`Kept`], which works on every thread.
 //!
 //! # Soundness
@@ -30,12 +31,13 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use parking_lot::RawMutex;
-use parking_lot::lock_api::RawMutex as _;
+use parking_lot::lock_api::{RawMutex as _, RawMutexFair as _, RawMutexTimed as _};
 use rhai::Engine;
 
-use super::state::State;
+use super::state::{Interrupt, State};
 use crate::error::{Error, Kind, Result};
 
 /// Where a session lives.
@@ -44,6 +46,8 @@ pub struct Home {
     /// The thread that has the turn, by [`this_thread`]; 0 for none.
     owner: AtomicUsize,
     inside: UnsafeCell<Inside>,
+    /// By which the thread that has the turn is asked for it.
+    ask: Interrupt,
     /// Where the stack of the thread that evaluates gets short; see [`State::floor`].
     floor: Arc<Floor>,
     /// Values that were let go where nobody had the turn.
@@ -99,6 +103,9 @@ thread_local! {
     static HERE: u8 = const { 0 };
 }
 
+/// How long a thread waits for the turn before it asks for it.
+const PATIENCE: Duration = Duration::from_millis(5);
+
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// How to wait where another language has a lock of its own.
@@ -123,6 +130,7 @@ impl Home {
             turn: RawMutex::INIT,
             owner: AtomicUsize::new(0),
             floor: state.floor(),
+            ask: state.interrupt(),
             inside: UnsafeCell::new(Inside {
                 engine: Rc::new(engine),
                 state,
@@ -155,9 +163,15 @@ impl Home {
 
     fn take(&self) {
         if !self.turn.try_lock() {
+            // A script that computes is asked to make room, again and again: it may be told something else first.
+            let mut until = || {
+                while !self.turn.try_lock_for(PATIENCE) {
+                    self.ask.want_turn();
+                }
+            };
             match ON_WAIT.get() {
-                Some(wait) => wait(&mut || self.turn.lock()),
-                None => self.turn.lock(),
+                Some(wait) => wait(&mut until),
+                None => until(),
             }
         }
         self.owner.store(this_thread(), Ordering::Relaxed);
@@ -169,6 +183,18 @@ impl Home {
         self.owner.store(0, Ordering::Relaxed);
         // SAFETY: only called by the thread that has locked it.
         unsafe { self.turn.unlock() };
+    }
+
+    /// Gives the turn to a thread that waits for it, if one does, and waits for it anew.
+    fn give_way(&self) {
+        let floor = self.floor.load(Ordering::Relaxed);
+        self.drop_forgotten();
+        self.owner.store(0, Ordering::Relaxed);
+        // SAFETY: only called by the thread that has locked it. Fair: else this thread would have it again before the
+        // other has woken.
+        unsafe { self.turn.unlock_fair() };
+        self.take();
+        self.floor.store(floor, Ordering::Relaxed);
     }
 
     /// Looks inside, with the turn. `look` must be short and call nothing that could come here again.
@@ -295,6 +321,13 @@ pub(crate) fn active<R>(run: impl FnOnce(&Rc<Engine>, &Rc<State>) -> R) -> Optio
         active.as_ref().map(|active| (active.engine.clone(), active.state.clone()))
     })?;
     Some(run(&engine, &state))
+}
+
+/// Lets another thread have the turn of the session that evaluates on this one.
+pub(crate) fn give_way() {
+    if let Some(home) = Home::current().filter(|home| home.is_ours()) {
+        home.give_way();
+    }
 }
 
 /// Whether the session that evaluates on this thread was told to stop; with its turn.

@@ -61,15 +61,7 @@ impl Session {
         let mut report = self.report(&errors::to_rhai(error, Position::NONE), source);
         if let (Some(line), column) = (place.line(), place.position().unwrap_or(1)) {
             let text = self.state.place(source, Position::NONE).map(|(text, _)| text);
-            report.text = text.unwrap_or_default();
-            (report.source, report.line, report.column) = (source.to_owned(), line, column);
-            // As in reports of scripts: that line is shown, and alone it says nothing more.
-            for call in report.calls.iter_mut().filter(|c| c.line == line && c.source == source) {
-                call.text = None;
-            }
-            if report.calls.len() == 1 {
-                report.calls.clear();
-            }
+            report.put_at(source, &text.unwrap_or_default(), (line, column));
         }
         report
     }
