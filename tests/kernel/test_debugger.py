@@ -280,6 +280,18 @@ def test_hooks_and_callbacks_of_python_stop(kernel, debugger):
     assert [point["verified"] for point in found["breakpoints"]] == [False]
 
 
+def test_a_breakpoint_is_kept_in_a_file_that_is_not_known_yet(kernel, debugger):
+    debugger.start()
+    code = "let a = 1;\na + 1"
+    info = debugger.ask("debugInfo")
+    path = f"{info['tmpFilePrefix']}{murmur2_x86(code, info['hashSeed'])}{info['tmpFileSuffix']}"
+    found = debugger.ask("setBreakpoints", source={"path": path}, breakpoints=[{"line": 2}])["breakpoints"]
+    assert [(point["verified"], point["line"]) for point in found] == [(False, 2)]
+    assert debugger.ask("debugInfo")["breakpoints"] == [{"source": path, "breakpoints": [{"line": 2}]}]
+    assert debugger.run(code) == ("cell 1", 2)
+    assert debugger.ends()["status"] == "ok"
+
+
 def test_an_interrupt_ends_a_cell_that_stands(kernel, debugger):
     debugger.start()
     code = "let stays = 5;\nlet gone = stays + 1;"

@@ -100,7 +100,7 @@ pub enum Told {
     Nothing,
     /// It cannot be: why.
     Refused(String),
-    /// For each line the line where the script will stop; absent where there is none.
+    /// For each line the line where the script will stop; absent where none is known.
     Lines(Vec<Option<usize>>),
     /// The calls, innermost first.
     Calls(Vec<Call>),

@@ -92,7 +92,7 @@ pub fn body(command: &str, arguments: &Value, told: Told) -> Result<Value, Strin
                 None => json!({
                     "verified": false,
                     "line": asked,
-                    "message": "no statement of a script begins here or below",
+                    "message": "no statement of a script is known to begin here or below",
                 }),
             };
             let breakpoints = lines(arguments).into_iter().zip(meant).map(breakpoint);

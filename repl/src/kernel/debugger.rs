@@ -252,8 +252,9 @@ impl Kernel {
         let Some(request) = self.debugger.asked.remove(&id) else { return };
         let arguments = &request.content["arguments"];
         let command = request.content["command"].as_str().unwrap_or_default();
-        if let (Told::Lines(lines), Some(file)) = (&told, arguments["source"]["path"].as_str()) {
-            let mut lines: Vec<usize> = lines.iter().flatten().copied().collect();
+        if let (Told::Lines(meant), Some(file)) = (&told, arguments["source"]["path"].as_str()) {
+            let asked = dap::lines(arguments).into_iter().zip(meant);
+            let mut lines: Vec<usize> = asked.map(|(line, meant)| meant.unwrap_or(line)).collect();
             lines.sort_unstable();
             lines.dedup();
             match lines.is_empty() {

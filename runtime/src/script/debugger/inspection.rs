@@ -200,7 +200,8 @@ impl<'a, 's> Inspection<'a, 's> {
     }
 
     /// Sets the breakpoints of a file, in place of those before. `parts` are the scripts in it. A line without a
-    /// statement means the next one that has one: the lines meant, `None` where there is none any more.
+    /// statement means the next one that has one: the lines meant, `None` where none is known. Such a line is kept as
+    /// it is: the file may be evaluated when it has been read or changed.
     pub fn set_breakpoints(
         &self,
         file: &str,
@@ -219,7 +220,8 @@ impl<'a, 's> Inspection<'a, 's> {
         let parts: Vec<Statements> = parts.iter().filter_map(statements).collect();
         let meant = |line: &usize| parts.iter().filter_map(|part| part.line_from(*line)).min();
         let meant: Vec<Option<usize>> = lines.iter().map(meant).collect();
-        let lines: BTreeSet<usize> = meant.iter().flatten().copied().collect();
+        let lines: BTreeSet<usize> =
+            lines.iter().zip(&meant).map(|(line, meant)| meant.unwrap_or(*line)).collect();
         let mut breakpoints = self.state.debugging.breakpoints.borrow_mut();
         match lines.is_empty() {
             true => breakpoints.remove(file),
