@@ -2,14 +2,15 @@
 import { expect, test } from './test.js';
 
 for (const [language, loop] of [
-  ['a script', 'let before = 1;\nloop {}'],
-  ['Python', '%%python\nbefore = 1\nwhile True: pass'],
+  ['a script', 'let before = 1;\nprint("on and on");\nloop {}'],
+  ['Python', '%%python\nbefore = 1\nprint("on and on")\nwhile True: pass'],
 ]) {
   test(`the stop button ends an endless loop of ${language}`, async ({ open }) => {
     const notebook = await open('let kept = torch.arange(3);', loop, 'print(kept); before + 1');
     await notebook.cell(0).run();
     await notebook.cell(1).start();
     await expect(notebook.cell(1).number).toHaveText('[*]:');
+    await expect(notebook.cell(1).outputs).toHaveText(['on and on\n']);
     await notebook.busy();
     await notebook.interrupt();
     await notebook.cell(1).done();
