@@ -26,6 +26,8 @@ export default defineConfig({
   // One server and one kernel at a time: small machines run this too.
   workers: 1,
   forbidOnly: true,
+  // A page that is slow once is no fault of ours; what passes only the second time is listed as flaky.
+  retries: 1,
   reporter: 'list',
   // What is waited for comes in seconds; only what never comes takes so long.
   timeout: 120_000,

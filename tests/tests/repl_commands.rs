@@ -301,3 +301,15 @@ fn commands_have_the_names_of_ipython_too() {
     terminal.enter("%seen", 5);
     terminal.see("SyntaxError");
 }
+
+#[test]
+fn of_variables_of_one_name_the_last_is_told() {
+    let home = home();
+    let mut terminal = start(&home);
+    terminal.see_prompt(1);
+    terminal.enter("let a = 1;", 2);
+    terminal.enter("let b = 2;", 3);
+    terminal.enter("let a = 33;", 4);
+    terminal.enter(":vars", 4);
+    terminal.see("\nb  int  2\na  int  33\n");
+}

@@ -74,16 +74,12 @@ pub fn end() {
 /// # Errors
 /// What `run` fails with; a `PermissionError` in a sandbox; why the interpreter cannot start.
 pub(crate) fn with<R>(run: impl FnOnce(Python<'_>) -> Attempt<R>) -> Result<R> {
-    let has_started = start()?;
+    start()?;
     if host::is_host() {
         // One process has several sessions then, each with its own sandbox.
         Context::current(|ctx| ctx.state().permissions.python())?;
     }
     let _inside = interrupt::Inside::enter();
-    if has_started {
-        // A Ctrl-C that came meanwhile was not told to Python.
-        Context::current(|ctx| ctx.check())?;
-    }
     let outcome = Python::attach(|py| run(py).map_err(|failure| to_error(py, failure)));
     flush();
     outcome
@@ -119,10 +115,9 @@ pub(crate) fn is_notebook() -> bool {
     setup().as_ref().is_some_and(|setup| setup.notebook.is_some())
 }
 
-/// Starts it unless it runs; whether it was started now.
-fn start() -> Result<bool> {
+fn start() -> Result<()> {
     match STARTED.get() {
-        Some(Ok(_)) => return Ok(false),
+        Some(Ok(_)) => return Ok(()),
         Some(Err(cause)) => return Err(cannot_start(cause)),
         None => {}
     }
@@ -132,7 +127,7 @@ fn start() -> Result<bool> {
         Python::attach(|py| program(py, &setup, main_thread).map_err(|error| error.to_string()))
     });
     match STARTED.get_or_init(|| outcome) {
-        Ok(_) => Ok(true),
+        Ok(_) => Ok(()),
         Err(cause) => Err(cannot_start(cause)),
     }
 }

@@ -335,7 +335,8 @@ impl Session {
     pub fn variables(&self) -> Vec<(String, Dynamic)> {
         let mut seen = HashSet::new();
         let mut found: Vec<(String, Dynamic)> = Vec::new();
-        for (name, _, value) in self.scope.iter() {
+        let oldest_first: Vec<_> = self.scope.iter().collect();
+        for (name, _, value) in oldest_first.into_iter().rev() {
             if seen.insert(name.to_owned()) {
                 found.push((name.to_owned(), value));
             }
