@@ -102,6 +102,13 @@ impl Screen {
         self.colored
     }
 
+    /// Takes the last rows away. Only a terminal that can do that has had a hint drawn in them.
+    pub fn clear_above(&self, rows: usize) {
+        if rows > 0 {
+            write(std::io::stdout().lock(), &format!("\x1b[{rows}A\x1b[J"));
+        }
+    }
+
     /// Ends the line that a script has left open, for a prompt.
     pub fn fresh_line(&self) {
         if self.within_line.swap(false, Ordering::SeqCst) {

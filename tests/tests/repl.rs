@@ -95,6 +95,21 @@ fn ctrl_c_stops_a_loop_and_keeps_the_variables() {
 }
 
 #[test]
+fn ctrl_c_in_the_last_operator_of_a_cell_is_told_when_that_ends() {
+    let home = home();
+    let mut terminal = start(&home);
+    terminal.enter("let a = torch.rand([5000, 5000]);", 2);
+    terminal.press("print(\"running\"); let b = a @ a;\r");
+    terminal.wait("running", |screen| screen.lines().any(|line| line == "running"));
+    terminal.press(CTRL_C);
+    terminal.see_prompt(3);
+    assert!(terminal.screen().contains("KeyboardInterrupt"), "{}", terminal.screen());
+    // What the cell did stays.
+    terminal.enter("b.shape", 4);
+    terminal.see("\n[5000, 5000]\n");
+}
+
+#[test]
 fn ctrl_c_at_the_prompt_clears_the_line() {
     let home = home();
     let mut terminal = start(&home);

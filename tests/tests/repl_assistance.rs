@@ -1,6 +1,6 @@
 //! What helps at the prompt: completion, history, help, commands.
 
-use flambeau_tests::terminal::{CTRL_D, Start, Terminal, UP, home};
+use flambeau_tests::terminal::{CTRL_C, CTRL_D, Start, Terminal, UP, home};
 use tempfile::TempDir;
 
 fn start(home: &TempDir) -> Terminal {
@@ -109,7 +109,11 @@ fn the_signature_of_a_call_stands_below_it_and_goes_with_it() {
     });
     terminal.press("1)");
     terminal.wait("no signature", |screen| !screen.contains("in_features: int"));
-    terminal.press("\x15x.sum(dim: 1)\r");
+    terminal.press("\x15nn.Linear(3, ");
+    terminal.see("in_features: int");
+    terminal.press(CTRL_C);
+    terminal.wait("no signature", |screen| !screen.contains("in_features: int"));
+    terminal.press("x.sum(dim: 1)\r");
     terminal.see_prompt(3);
     let screen = terminal.screen();
     assert!(screen.contains("[2]> x.sum(dim: 1)\ntensor([3., 3.])"), "{screen}");

@@ -76,6 +76,7 @@ impl Keyboard {
             history: settings.hints.then(HistoryHinter::new),
             submitted: Cell::new(false),
             active: RefCell::default(),
+            below: Cell::default(),
         }));
         let key = |code| Event::from(KeyEvent(code, Modifiers::NONE));
         bind(&mut editor, key(KeyCode::Enter), Enter(mode.clone()));
@@ -100,7 +101,12 @@ impl Keyboard {
         let read = || editor.readline_with_initial(prompt, (initial, ""));
         match self.screen.while_typing(read) {
             Ok(cell) => Input::Cell(cell),
-            Err(ReadlineError::Interrupted) => Input::Cleared,
+            Err(ReadlineError::Interrupted) => {
+                // The signature of the call that was typed stands there still.
+                let rows = self.editor.helper().map_or(0, |helper| helper.below.take());
+                self.screen.clear_above(rows);
+                Input::Cleared
+            }
             // Bytes that are no text, such as of a picture: the line is given up.
             Err(ReadlineError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
                 Input::Cleared
@@ -208,6 +214,8 @@ struct Assistant {
     submitted: Cell<bool>,
     /// Where in the hint the argument stands that is typed.
     active: RefCell<Option<Range<usize>>>,
+    /// How many rows the hint has below the line.
+    below: Cell<usize>,
 }
 
 impl Assistant {
@@ -284,6 +292,7 @@ impl Hinter for Assistant {
             None => String::new(),
         };
         self.active.replace(None);
+        self.below.set(0);
         let in_call = line[..pos].contains('(') && commands::is_command(line).is_none();
         if let Some(call) = in_call.then(|| self.call(line, pos)).flatten() {
             let below = call::below(&call, size().columns.into());
@@ -292,6 +301,7 @@ impl Hinter for Assistant {
             shown.push_str(&below.text);
             let active = below.active.map(|range| start + range.start..start + range.end);
             self.active.replace(active);
+            self.below.set(below.text.lines().count());
         }
         (!shown.is_empty()).then_some(Shown { rest, shown })
     }

@@ -25,12 +25,13 @@ use super::front_end::FrontEnd;
 use super::function::{Function, Library};
 use super::hints;
 use super::input::Input;
+use super::interrupt::Interrupt;
 use super::limits::Limits;
 use super::missing::is_word;
 use super::modules::{Imports, Resolver};
 use super::permissions::Permissions;
 use super::report::Report;
-use super::state::{Interrupt, State};
+use super::state::State;
 use super::sugar::{self, Desugared, Earlier};
 use super::turn::Home;
 use crate::error::{Error, Frame, Kind};
@@ -209,6 +210,8 @@ impl Session {
         let state = self.state.clone();
         let evaluation = state.begin();
         let outcome = home.enter(|engine, state| execute(engine, state, &mut self.scope, &ast));
+        // What came during its last operation counts too.
+        let _ = state.check();
         // Why it was stopped is told also where a script caught that.
         let stopped = evaluation.end();
         self.take_copied();

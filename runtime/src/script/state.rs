@@ -5,8 +5,7 @@ use std::any::TypeId;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rhai::{AST, Dynamic, ImmutableString, Position};
@@ -16,6 +15,7 @@ use super::event::Event;
 use super::front_end::FrontEnd;
 use super::function::{Constant, Declared, Library, ObjectType, Property};
 use super::input::Input;
+use super::interrupt::Interrupt;
 use super::limits::Limits;
 use super::permissions::Permissions;
 use super::sugar::Desugared;
@@ -106,82 +106,6 @@ pub struct State {
 
 /// Columns of a terminal of which nothing is known.
 const WIDTH: usize = 80;
-
-/// What else an interrupt does.
-static ON_INTERRUPT: OnceLock<fn()> = OnceLock::new();
-
-/// Has every interrupt also call `act`, which must be async-signal-safe: for code of another language that
-/// does not look at the flag. The first to ask is served.
-pub fn on_interrupt(act: fn()) {
-    // Later ones would be told of the same process.
-    let _ = ON_INTERRUPT.set(act);
-}
-
-/// What the flag of an evaluation says.
-const RUNS: u8 = 0;
-const STOPS: u8 = 1;
-/// A signal has come, and the host knows what it means.
-const SIGNALLED: u8 = 2;
-/// Another thread wants the turn.
-const WANTED: u8 = 3;
-
-static ON_SIGNAL: OnceLock<fn() -> Result<()>> = OnceLock::new();
-
-/// Has `ask` decide what a signal means that [`Interrupt::signal`] told of: an error stops the evaluation. The
-/// first to ask is served.
-pub fn on_signal(ask: fn() -> Result<()>) {
-    // Later ones would be of the same process.
-    let _ = ON_SIGNAL.set(ask);
-}
-
-/// Stops a running evaluation from another thread or a signal handler.
-#[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<Asked>);
-
-#[derive(Debug, Default)]
-struct Asked {
-    /// One of [`RUNS`], [`STOPS`], [`SIGNALLED`], [`WANTED`].
-    what: AtomicU8,
-    /// Whether the session evaluates.
-    evaluates: AtomicBool,
-}
-
-impl Interrupt {
-    /// Asks the evaluation to stop at the next operation; async-signal-safe.
-    pub fn interrupt(&self) {
-        self.0.what.store(STOPS, Ordering::SeqCst);
-        if let Some(act) = ON_INTERRUPT.get() {
-            act();
-        }
-    }
-
-    /// Has the evaluation look at the host's signals at the next operation; async-signal-safe.
-    pub fn signal(&self) {
-        self.0.what.store(SIGNALLED, Ordering::SeqCst);
-    }
-
-    /// Has the evaluation give its turn to a thread that waits for it, at the next operation.
-    pub(crate) fn want_turn(&self) {
-        let what = &self.0.what;
-        // Whatever else it was told comes first; who wants the turn asks again.
-        let _ = what.compare_exchange(RUNS, WANTED, Ordering::SeqCst, Ordering::SeqCst);
-    }
-
-    /// Takes a request back that came when nothing ran.
-    pub fn clear(&self) {
-        self.0.what.store(RUNS, Ordering::SeqCst);
-    }
-
-    /// Whether both are for the same session.
-    pub fn is(&self, other: &Interrupt) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    /// Whether there is an evaluation that it would stop.
-    pub fn is_evaluating(&self) -> bool {
-        self.0.evaluates.load(Ordering::SeqCst)
-    }
-}
 
 impl State {
     pub(crate) fn new(
@@ -451,7 +375,7 @@ impl State {
             return Evaluation(self);
         }
         self.debugging.clear();
-        self.stop.0.evaluates.store(true, Ordering::SeqCst);
+        self.stop.set_evaluating(true);
         self.operations.set(0);
         self.deadline.set(
             self.limits
@@ -463,12 +387,12 @@ impl State {
 
     /// Whether somebody asked for something: one relaxed load, for every operation of a script.
     pub(crate) fn is_asked(&self) -> bool {
-        self.stop.0.what.load(Ordering::Relaxed) != RUNS
+        self.stop.is_asked()
     }
 
     /// Whether somebody asked to stop.
     pub(crate) fn stop_requested(&self) -> bool {
-        self.stop.0.what.load(Ordering::Relaxed) == STOPS
+        self.stop.is_stopping()
     }
 
     /// Where the stack of the thread that evaluates ends for scripts.
@@ -488,16 +412,7 @@ impl State {
 
     /// An error when the user pressed Ctrl-C or a limit was reached.
     pub(crate) fn check(&self) -> Result<()> {
-        let what = &self.stop.0.what;
-        let signalled = what.compare_exchange(SIGNALLED, RUNS, Ordering::SeqCst, Ordering::SeqCst);
-        if signalled.is_ok()
-            && let Some(ask) = ON_SIGNAL.get()
-        {
-            ask().map_err(|error| self.stop_with(error))?;
-        }
-        if what.compare_exchange(WANTED, RUNS, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            turn::give_way();
-        }
+        self.stop.follow().map_err(|error| self.stop_with(error))?;
         if self.stop_requested() {
             let why = self.stopped.borrow().clone();
             return Err(
@@ -530,7 +445,7 @@ impl State {
     /// these raise in a form that a script could catch.
     pub fn stop_with(&self, error: Error) -> Error {
         self.stopped.borrow_mut().get_or_insert_with(|| error.clone());
-        self.stop.0.what.store(STOPS, Ordering::SeqCst);
+        self.stop.stop();
         error
     }
 }
@@ -558,7 +473,7 @@ impl Drop for Evaluation<'_> {
         self.0.evaluations.set(depth);
         if depth == 0 {
             self.0.debugging.clear();
-            self.0.stop.0.evaluates.store(false, Ordering::SeqCst);
+            self.0.stop.set_evaluating(false);
         }
     }
 }

@@ -37,7 +37,8 @@ use parking_lot::RawMutex;
 use parking_lot::lock_api::{RawMutex as _, RawMutexFair as _, RawMutexTimed as _};
 use rhai::Engine;
 
-use super::state::{Interrupt, State};
+use super::interrupt::Interrupt;
+use super::state::State;
 use crate::error::{Error, Kind, Result};
 
 /// Where a session lives.
