@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -31,7 +32,7 @@ type Gate = Arc<Mutex<Option<Sink>>>;
 
 /// The lanes of a session.
 pub struct Lanes {
-    inboxes: Mutex<HashMap<u64, Sender<Request>>>,
+    inboxes: Mutex<HashMap<u64, Sender<Box<Request>>>>,
     gate: Gate,
 }
 
@@ -46,28 +47,32 @@ impl Lanes {
     ///
     /// # Errors
     /// The request.
-    pub fn send(&self, lane: u64, request: Request) -> Result<(), Request> {
+    pub fn send(&self, lane: u64, request: Box<Request>) -> Result<(), Box<Request>> {
         if !Beside::is_possible() {
             return Err(request);
         }
         let mut inboxes = self.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
-        if !inboxes.contains_key(&lane) {
-            let (inbox, requests) = mpsc::channel();
-            let gate = self.gate.clone();
-            let run = move || {
-                LANE.set(Some(lane));
-                serve(lane, &requests, &gate);
-            };
-            let thread = std::thread::Builder::new().name("flambeau lane".to_owned());
-            if thread.stack_size(STACK_BYTES).spawn(run).is_err() {
-                return Err(request);
-            }
-            inboxes.insert(lane, inbox);
-        }
-        match inboxes.get(&lane) {
-            Some(inbox) => inbox.send(request).map_err(|mpsc::SendError(request)| request),
-            None => Err(request),
-        }
+        let inbox = match inboxes.entry(lane) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => match self.start(lane) {
+                Some(inbox) => new.insert(inbox),
+                None => return Err(request),
+            },
+        };
+        inbox.send(request).map_err(|mpsc::SendError(request)| request)
+    }
+
+    /// Starts the thread of a lane; `None` where the system has none to give.
+    fn start(&self, lane: u64) -> Option<Sender<Box<Request>>> {
+        let (inbox, requests) = mpsc::channel();
+        let gate = self.gate.clone();
+        let run = move || {
+            LANE.set(Some(lane));
+            serve(lane, &requests, &gate);
+        };
+        let thread = std::thread::Builder::new().name("flambeau lane".to_owned());
+        thread.stack_size(STACK_BYTES).spawn(run).ok()?;
+        Some(inbox)
     }
 
     /// Ends a lane once it has done what it was asked.
@@ -82,10 +87,10 @@ impl Lanes {
     }
 }
 
-fn serve(lane: u64, requests: &Receiver<Request>, gate: &Gate) {
+fn serve(lane: u64, requests: &Receiver<Box<Request>>, gate: &Gate) {
     let mut python = Beside::default();
     while let Ok(request) = requests.recv() {
-        let Some(done) = answer(&mut python, request) else { continue };
+        let Some(done) = answer(&mut python, *request) else { continue };
         // Held meanwhile, so that `close` waits for it.
         if let Some(sink) = *gate.lock().unwrap_or_else(PoisonError::into_inner) {
             sink.beside(lane).emit(&Event::Done(done));

@@ -158,12 +158,12 @@ impl Handle {
                 return true;
             }
             Request::Beside { lane, work } => {
-                return match self.lanes.send(lane, *work) {
+                return match self.lanes.send(lane, work) {
                     Ok(()) => true,
                     Err(work) => {
                         // The session's thread does it, and answers as the lane would.
                         self.shared.pending.fetch_add(1, Ordering::SeqCst);
-                        let request = Request::Beside { lane, work: Box::new(work) };
+                        let request = Request::Beside { lane, work };
                         self.requests.send(request).is_ok()
                     }
                 };
