@@ -34,6 +34,31 @@ test('a slider that is moved calls back', async ({ open, page }) => {
   await expect(notebook.cell(2).outputs).toHaveText(['9']);
 });
 
+test('a slider moves while a cell is at work', async ({ open, page }) => {
+  const notebook = await open(
+    [
+      '%%python',
+      'import ipywidgets as widgets',
+      'slider = widgets.IntSlider(value=3, min=0, max=10)',
+      'label = widgets.Label("not moved")',
+      'slider.observe(lambda change: setattr(label, "value", f"now {change.new}"), names="value")',
+      'widgets.VBox([slider, label])',
+    ].join('\n'),
+    'print("on and on");\nloop {}',
+  );
+  await notebook.cell(0).run();
+  const output = notebook.cell(0).element.locator('.jp-OutputArea');
+  await expect(output.getByRole('slider')).toBeVisible();
+  await notebook.cell(1).start();
+  await expect(notebook.cell(1).outputs).toHaveText(['on and on\n']);
+  await output.getByRole('slider').focus();
+  await page.keyboard.press('ArrowRight');
+  await expect(output.getByText('now 4')).toBeVisible();
+  await expect(notebook.cell(1).number).toHaveText('[*]:');
+  await notebook.interrupt();
+  await notebook.cell(1).done();
+});
+
 test('what interact draws follows its slider', async ({ open, page }) => {
   const notebook = await open(
     '%%python\nfrom ipywidgets import interact\n@interact(n=(1, 5))\ndef squared(n=2):\n    print("squared:", n * n)\n    return n',

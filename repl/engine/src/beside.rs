@@ -109,6 +109,10 @@ fn answer(python: &mut Beside, request: Request) -> Option<Done> {
         Request::Comm { id, comm, message } => {
             (id, catch(|| python.comm(&convert::comm(comm), &message).map(|()| None)))
         }
+        Request::Parent { header } => {
+            python.set_parent(header);
+            return None;
+        }
         _ => return None,
     };
     let mut done = Done { id, ..Done::default() };

@@ -162,7 +162,9 @@ impl Handle {
                     Ok(()) => true,
                     Err(work) => {
                         // The session's thread does it, and answers as the lane would.
-                        self.shared.pending.fetch_add(1, Ordering::SeqCst);
+                        if !matches!(*work, Request::Parent { .. }) {
+                            self.shared.pending.fetch_add(1, Ordering::SeqCst);
+                        }
                         let request = Request::Beside { lane, work };
                         self.requests.send(request).is_ok()
                     }

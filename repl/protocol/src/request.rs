@@ -206,7 +206,7 @@ pub enum Request {
         /// The name of the file that the debugger knows.
         file: String,
     },
-    /// `Evaluate` of Python or `Comm`, done beside what the session does, in a lane of its own: a thread, which does
+    /// `Evaluate` of Python, `Comm` or `Parent`, done beside what the session does, in a lane of its own: a thread, which does
     /// one after the other. What it says comes as [`Event::Beside`].
     ///
     /// [`Event::Beside`]: crate::Event::Beside

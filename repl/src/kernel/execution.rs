@@ -147,10 +147,9 @@ impl Kernel {
 
     /// Tells the engine what request it serves.
     pub(super) fn say_parent(&self) {
-        if let Started::Running(engine) = &self.engine
-            && self.subshells.is_main()
-        {
-            engine.send(&Request::Parent { header: self.parent.to_string() });
+        if let Started::Running(engine) = &self.engine {
+            let request = Request::Parent { header: self.parent.to_string() };
+            engine.send(&self.subshells.route(request));
         }
     }
 

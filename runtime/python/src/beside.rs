@@ -15,6 +15,7 @@ use pyo3::types::PyDict;
 
 use crate::cells::{Cells, main};
 use crate::errors::{Attempt, Failure};
+use crate::front_end::set_parent_here;
 use crate::interpreter::{self, with};
 
 /// Names that were bound beside the session and that it does not know yet.
@@ -32,6 +33,11 @@ impl Beside {
     /// Whether Python runs at all; it starts on the session's thread, whose signals it hears.
     pub fn is_possible() -> bool {
         interpreter::is_started()
+    }
+
+    /// Says what request is served from now on: the header of a message of Jupyter's, as JSON.
+    pub fn set_parent(&mut self, header: String) {
+        set_parent_here(header);
     }
 
     /// Evaluates a cell; what shows its value, if it has one.

@@ -1,5 +1,6 @@
 //! What Python code says to the front end, and asks of it: the functions that `bridge.py` and its kin call.
 
+use std::cell::RefCell;
 use std::ffi::c_int;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -18,9 +19,19 @@ const LOOK: Duration = Duration::from_millis(10);
 /// The header of the request that is served, as JSON.
 static PARENT: Mutex<String> = Mutex::new(String::new());
 
+thread_local! {
+    /// The same for a thread beside the session, which serves requests of its own.
+    static PARENT_HERE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
 /// Says what request is served from now on: the header of a message of Jupyter's, as JSON.
 pub fn set_parent(header: String) {
     *PARENT.lock().unwrap_or_else(PoisonError::into_inner) = header;
+}
+
+/// As [`set_parent`], of what this thread serves.
+pub(crate) fn set_parent_here(header: String) {
+    PARENT_HERE.set(Some(header));
 }
 
 /// Hands an event over: to the session where one runs on this thread, else to whoever takes what other threads say.
@@ -121,6 +132,9 @@ fn html_of(value: &Bound<'_, PyAny>) -> Option<String> {
 /// The header of the request that is served, as JSON.
 #[pyfunction]
 fn parent() -> String {
+    if let Some(header) = PARENT_HERE.with_borrow(Clone::clone) {
+        return header;
+    }
     let header = PARENT.lock().unwrap_or_else(PoisonError::into_inner);
     if header.is_empty() { "{}".to_owned() } else { header.clone() }
 }
