@@ -109,7 +109,7 @@ GROUPS = {
     "ops": Group(BENCH / "ops.rhai", BENCH / "ops.py", 7, 2, ONE_THREAD),
     "step": Group(BENCH / "step.rhai", BENCH / "step.py", 7, 2, ONE_THREAD),
     "crossing": Group(BENCH / "crossing.rhai", BENCH / "crossing.py", 7, 2, ONE_THREAD),
-    "python_step": Group(BENCH / "python_step.rhai", BENCH / "step.py", 7, 2, ONE_THREAD),
+    "python_step": Group(BENCH / "python_step.rhai", BENCH / "step.py", 15, 2, ONE_THREAD),
     "hello_python": Group(BENCH / "hello_python.rhai", BENCH / "hello.py", 9, 2, {}, same_output=True),
     "repl": Group(ROOT / "flambeau", ROOT / "ipython", 5, 1, {}, user=BENCH / "repl.py", sides=PROMPTS),
     "kernel": Group(ROOT / "flambeau", ROOT / "ipykernel", 5, 1, {}, user=BENCH / "kernel.py", sides=KERNELS),
