@@ -16,11 +16,18 @@ def test_a_value_is_timed_and_shown(kernel):
 
 
 def test_loops_are_chosen(kernel):
-    for code in [":timeit 1 + 1", "%timeit 1 + 1", "%%timeit\nlet x = 1;\nx + 1", "%%python\n%timeit 1 + 1"]:
+    kernel.run("let x = torch.ones([2]);")
+    for code in [":timeit x.sum()", "%timeit x.sum()", "%%timeit\nlet x = 1;\nx + 1", "%%python\n%timeit 1 + 1"]:
         reply, said = kernel.run(code)
         assert reply["status"] == "ok", reply
         assert "7 runs of" in text_of(said), (code, said)
         assert result_of(said) is None
+
+
+def test_what_is_constant_takes_no_time(kernel):
+    reply, said = kernel.run("%timeit 1 + 1")
+    assert reply["status"] == "ok"
+    assert text_of(said).startswith("nothing is left to be timed")
 
 
 def test_commands_stand_between_lines(kernel):

@@ -10,6 +10,8 @@ use super::Front;
 const RUNS: usize = 7;
 /// How long one measurement takes at least, in seconds.
 const LONG_ENOUGH: f64 = 0.2;
+/// No operation takes less, in seconds.
+const LEAST: f64 = 1e-10;
 /// More loops than this are never needed.
 const MOST_LOOPS: u64 = 1_000_000_000;
 
@@ -28,6 +30,10 @@ pub fn timeit(front: &mut dyn Front, code: &str) -> Result<(), Problem> {
     let mut loops = 1;
     loop {
         let Some(took) = measure(front, code, loops)? else { return Ok(()) };
+        if took < loops as f64 * LEAST && loops >= MOST_LOOPS {
+            front.say("nothing is left to be timed: what is constant is not computed in the loop");
+            return Ok(());
+        }
         if took >= LONG_ENOUGH || loops >= MOST_LOOPS {
             break;
         }
