@@ -85,6 +85,16 @@ def test_what_is_bound_beside_is_there_in_the_next_cell(kernel, subshell):
     assert result_of(kernel.run("fresh.len()")[1]) == "3"
 
 
+def test_what_scripts_have_bound_is_known_beside_an_idle_session(kernel, subshell):
+    kernel.run("let number = 5;")
+    kernel.run("%%python\ndef look(): return number")
+    kernel.run("number = 6; let other = 7;")
+    beside = send(kernel, subshell, "%%python\nlook() * other")
+    ((_, reply),) = replies(kernel, {beside})
+    assert reply["status"] == "ok", reply
+    assert result_of(kernel.published(beside)) == "42"
+
+
 def test_a_closure_is_called_while_its_session_computes(kernel, subshell):
     kernel.run("let stop = false; let calls = 0;")
     kernel.run("let halt = |n| { calls += n; stop = true; calls };")

@@ -116,10 +116,15 @@ impl Shared {
     }
 }
 
+/// Whether a request is one that an interrupt stops.
+pub fn is_evaluation(request: &Request) -> bool {
+    matches!(request, Request::Evaluate { .. } | Request::Profile { .. } | Request::Comm { .. })
+}
+
 /// A running session.
 pub struct Handle {
     requests: Sender<Request>,
-    lanes: Lanes,
+    lanes: Arc<Lanes>,
     shared: Arc<Shared>,
     thread: JoinHandle<()>,
 }
@@ -132,14 +137,15 @@ impl Handle {
     pub fn start(configure: Configure, sink: Sink) -> std::io::Result<Handle> {
         let (requests, inbox) = mpsc::channel();
         let shared = Arc::new(Shared::default());
+        let lanes = Arc::new(Lanes::new(sink));
         let thread = std::thread::Builder::new()
             .name("flambeau session".to_owned())
             .stack_size(STACK_BYTES)
             .spawn({
-                let shared = shared.clone();
-                move || session::run(configure, &inbox, &shared, sink)
+                let (shared, lanes) = (shared.clone(), lanes.clone());
+                move || session::run(configure, &inbox, &shared, &lanes, sink)
             })?;
-        Ok(Handle { requests, lanes: Lanes::new(sink), shared, thread })
+        Ok(Handle { requests, lanes, shared, thread })
     }
 
     /// Queues a request; false when the session has ended.
@@ -158,17 +164,19 @@ impl Handle {
                 return true;
             }
             Request::Beside { lane, work } => {
-                return match self.lanes.send(lane, work) {
-                    Ok(()) => true,
-                    Err(work) => {
-                        // The session's thread does it, and answers as the lane would.
-                        if !matches!(*work, Request::Parent { .. }) {
-                            self.shared.pending.fetch_add(1, Ordering::SeqCst);
-                        }
-                        let request = Request::Beside { lane, work };
-                        self.requests.send(request).is_ok()
-                    }
+                // An idle session first tells Python what it has bound.
+                let idle = self.shared.pending.load(Ordering::SeqCst) == 0;
+                let work = match idle {
+                    true => work,
+                    false => match self.lanes.send(lane, work) {
+                        Ok(()) => return true,
+                        Err(work) => work,
+                    },
                 };
+                if is_evaluation(&work) {
+                    self.shared.pending.fetch_add(1, Ordering::SeqCst);
+                }
+                return self.requests.send(Request::Beside { lane, work }).is_ok();
             }
             Request::Attach { attached } => {
                 self.shared.asked.attach(attached);
@@ -176,7 +184,7 @@ impl Handle {
             }
             // Where nothing runs, the request itself has the session look.
             Request::Debug { id, ref ask } => self.shared.asked.put(id, ask.clone()),
-            Request::Evaluate { .. } | Request::Profile { .. } | Request::Comm { .. } => {
+            ref request if is_evaluation(request) => {
                 self.shared.pending.fetch_add(1, Ordering::SeqCst);
             }
             _ => {}

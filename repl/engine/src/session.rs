@@ -5,15 +5,15 @@ use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use flambeau_protocol::{Bundle, Configure, Done, ErrorReport, Event, Language, Request};
-use flambeau_python::Cells;
+use flambeau_python::{Beside, Cells};
 use flambeau_runtime::script::{Input, Options, Report, Session};
 use flambeau_runtime::torch::profile;
 use rhai::Dynamic;
 
-use crate::beside::lane;
+use crate::beside::{Lanes, lane};
 use crate::convert;
 use crate::debugger::Client;
-use crate::handle::{Shared, Sink};
+use crate::handle::{Shared, Sink, is_evaluation};
 use crate::panics::catch;
 use crate::questions::Questions;
 
@@ -21,7 +21,13 @@ use crate::questions::Questions;
 pub const WIDTH: usize = 80;
 
 /// Runs until a shutdown or until the handle is gone.
-pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sink: Sink) {
+pub fn run(
+    configure: Configure,
+    inbox: &Receiver<Request>,
+    shared: &Shared,
+    lanes: &Lanes,
+    sink: Sink,
+) {
     let mut session = match catch(|| Session::new(options(configure, shared, sink))) {
         Ok(session) => session,
         Err(panic) => {
@@ -35,9 +41,20 @@ pub fn run(configure: Configure, inbox: &Receiver<Request>, shared: &Shared, sin
     shared.ready(session.interrupt_handle());
     sink.emit(&Event::Ready);
     while let Ok(request) = inbox.recv() {
-        // What came from a lane is answered as by one.
         let (request, sink) = match request {
-            Request::Beside { lane, work } => (*work, sink.beside(lane)),
+            Request::Beside { lane, work } => {
+                let counted = is_evaluation(&work);
+                match hand_over(&mut session, &mut python, lane, work, lanes) {
+                    // Answered as the lane would.
+                    Some(work) => (*work, sink.beside(lane)),
+                    None => {
+                        if counted {
+                            shared.ended();
+                        }
+                        continue;
+                    }
+                }
+            }
             request => (request, sink),
         };
         match request {
@@ -212,6 +229,29 @@ fn options(configure: Configure, shared: &Shared, sink: Sink) -> Options {
         notebook,
         debugger: Some(Arc::new(Client { asked: shared.asked.clone(), sink })),
     }
+}
+
+/// Hands work over to a lane, with what the session has bound for it; gives back what only this thread can do.
+fn hand_over(
+    session: &mut Session,
+    python: &mut Cells,
+    lane: u64,
+    work: Box<Request>,
+    lanes: &Lanes,
+) -> Option<Box<Request>> {
+    if !Beside::is_possible() {
+        return Some(work);
+    }
+    let text = match &*work {
+        Request::Evaluate { code, .. } => Some(code.as_str()),
+        Request::Comm { .. } => Some(""),
+        _ => None,
+    };
+    if let Some(text) = text {
+        // A panic leaves Python with what it knew.
+        let _ = catch(|| python.renew(session, text));
+    }
+    lanes.send(lane, work).err()
 }
 
 /// Who knows more of a name: what a script's variable holds may be an object of Python.

@@ -112,6 +112,13 @@ impl Beside {
 }
 
 impl Cells {
+    /// Has Python know what the session has bound since the last cell, also by the names that `text` mentions: done before
+    /// something runs beside a session that is idle.
+    pub fn renew(&mut self, session: &mut Session, text: &str) {
+        // What cannot be converted Python knows as it was.
+        let _ = self.look_at(session, text, |_, _, _| Ok(()));
+    }
+
     /// Has the session hold what was bound beside it.
     ///
     /// # Errors

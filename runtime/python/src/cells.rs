@@ -272,7 +272,17 @@ impl Cells {
         look: impl FnOnce(&mut Cells, Python<'_>, &mut Session) -> Attempt<R>,
     ) -> Result<R> {
         let line = text.rsplit('\n').next().unwrap_or("");
-        let words = line.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        self.look_at(session, line, look)
+    }
+
+    /// As [`Cells::look`], with what all of `text` means there.
+    pub(crate) fn look_at<R>(
+        &mut self,
+        session: &mut Session,
+        text: &str,
+        look: impl FnOnce(&mut Cells, Python<'_>, &mut Session) -> Attempt<R>,
+    ) -> Result<R> {
+        let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
         self.mentioned.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
         let home = session.home().clone();
         let _turn = home.turn();
