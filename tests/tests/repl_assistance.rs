@@ -244,7 +244,7 @@ fn commands_do_what_their_help_says() {
     terminal.see("Tensor");
     terminal.press(":time 1 + 1\r");
     terminal.see("took ");
-    terminal.press(":timeit 1 + 1\r");
+    terminal.press(":timeit x.sum()\r");
     terminal.see("per loop, best");
     terminal.press(":save saved.rhai\r");
     terminal.see("2 cells in saved.rhai");

@@ -293,7 +293,7 @@ fn commands_have_the_names_of_ipython_too() {
     terminal.enter("let seen = 3;", 3);
     terminal.enter("%who", 3);
     terminal.see("seen  int  3");
-    terminal.enter("%%timeit\nlet a = 1;\n\n", 3);
+    terminal.enter("%%timeit\nlet a = seen * 2;\n\n", 3);
     terminal.see("(7 runs of");
     terminal.enter("%%python\n%time seen + 1\n\n", 4);
     terminal.see("\n4\ntook ");

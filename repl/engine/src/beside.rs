@@ -88,7 +88,7 @@ impl Lanes {
 }
 
 fn serve(lane: u64, requests: &Receiver<Box<Request>>, gate: &Gate) {
-    let mut python = Beside::default();
+    let mut python = Beside::here();
     while let Ok(request) = requests.recv() {
         let Some(done) = answer(&mut python, *request) else { continue };
         // Held meanwhile, so that `close` waits for it.

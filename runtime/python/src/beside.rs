@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use flambeau_runtime::Result;
-use flambeau_runtime::script::{Bundle, Comm, Report, Session};
+use flambeau_runtime::script::{Bundle, Comm, Report, Session, ask_for_turns};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -26,10 +26,15 @@ static IS_BOUND: AtomicBool = AtomicBool::new(false);
 type Shown = (Bundle, Option<String>);
 
 /// What cells beside a session need.
-#[derive(Default)]
 pub struct Beside(Cells);
 
 impl Beside {
+    /// For the thread that this is.
+    pub fn here() -> Beside {
+        ask_for_turns();
+        Beside(Cells::default())
+    }
+
     /// Whether Python runs at all; it starts on the session's thread, whose signals it hears.
     pub fn is_possible() -> bool {
         interpreter::is_started()

@@ -60,5 +60,5 @@ pub use report::Report;
 pub use session::{CudaMemory, Held, Memory, Options, Session, Variable};
 pub use state::State;
 pub use tensor_data::from_value as tensor_from_value;
-pub use turn::{Home, Kept, Turn, is_stopping, on_wait, outside};
+pub use turn::{Home, Kept, Turn, ask_for_turns, is_stopping, on_wait, outside};
 pub use value::{Complex, Namespace, Results};

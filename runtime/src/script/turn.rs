@@ -4,7 +4,7 @@
 //! session's turn, a lock. It gives the turn away while it is in other code that may take long or call
 //! back: Python, `backward`. Meanwhile another thread can call one of the session's closures: a hook on the
 //! thread of a CUDA device, a callback on a thread of Python's. Between two operations of a script it makes room for a
-//! thread that has waited for some milliseconds. What such code holds of a session is a
+//! thread of the user's that has waited for some milliseconds ([`ask_for_turns`]). What such code holds of a session is a
 //! [`Kept`], which works on every thread.
 //!
 //! # Soundness
@@ -25,7 +25,7 @@
 #![allow(unsafe_code)]
 
 use std::any::Any;
-use std::cell::{RefCell, UnsafeCell};
+use std::cell::{Cell, RefCell, UnsafeCell};
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -102,6 +102,7 @@ struct Active {
 thread_local! {
     static ACTIVE: RefCell<Option<Active>> = const { RefCell::new(None) };
     static HERE: u8 = const { 0 };
+    static ASKS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// How long a thread waits for the turn before it asks for it.
@@ -118,6 +119,12 @@ static ON_WAIT: OnceLock<Wait> = OnceLock::new();
 pub fn on_wait(wait: Wait) {
     // Later ones would be of the same process.
     let _ = ON_WAIT.set(wait);
+}
+
+/// From now on this thread, which serves the user beside an evaluation, asks a script that computes for the turn. Others
+/// wait until it is in other code: they are the script's own.
+pub fn ask_for_turns() {
+    ASKS.set(true);
 }
 
 /// A number that no other living thread has.
@@ -164,10 +171,14 @@ impl Home {
 
     fn take(&self) {
         if !self.turn.try_lock() {
-            // A script that computes is asked to make room, again and again: it may be told something else first.
+            let asks = ASKS.get();
             let mut until = || {
-                while !self.turn.try_lock_for(PATIENCE) {
+                // Again and again: the script may be told something else first.
+                while asks && !self.turn.try_lock_for(PATIENCE) {
                     self.ask.want_turn();
+                }
+                if !asks {
+                    self.turn.lock();
                 }
             };
             match ON_WAIT.get() {
