@@ -9,6 +9,7 @@ use std::thread;
 use flambeau_protocol::{Done, ErrorReport, Event, Language};
 use serde_json::json;
 
+use super::capture::Capture;
 use super::outbox::{Item, Outbox, Stream};
 use super::{Current, Kernel, Started};
 use crate::cli::Shared;
@@ -67,6 +68,7 @@ impl Kernel {
             events,
             interrupted: interrupted.clone(),
             outbox: self.outbox.clone(),
+            capture: self.capture.clone(),
             cells: self.cells.clone(),
             language,
             source_name: execution.next_name(),
@@ -118,6 +120,7 @@ struct Notebook {
     events: Receiver<Event>,
     interrupted: Arc<AtomicBool>,
     outbox: Arc<Outbox>,
+    capture: Capture,
     cells: Arc<Vec<Evaluated>>,
     language: Language,
     source_name: String,
@@ -141,6 +144,8 @@ impl Drop for Notebook {
 
 impl Notebook {
     fn tell(&self, said: Said) {
+        // What a shell wrote comes before it.
+        self.capture.drain();
         self.outbox.push(Item::Command(self.id, said));
     }
 
@@ -203,6 +208,7 @@ impl Front for Notebook {
     }
 
     fn say(&mut self, text: &str) {
+        self.capture.drain();
         self.outbox.write(Stream::Stdout, &format!("{text}\n"), None);
     }
 

@@ -85,10 +85,10 @@ pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
     let (outbox, bell) = Outbox::new().map_err(broken)?;
     let capture = Capture::start(outbox.clone()).map_err(broken)?;
     watch(outbox.clone()).map_err(broken)?;
-    let (started, events) = (outbox.clone(), outbox.clone());
+    let (started, events, written) = (outbox.clone(), outbox.clone(), capture.clone());
     let on_event = move |event| {
         // What was written before it comes before it.
-        capture.drain();
+        written.drain();
         match event {
             Event::Beside { lane, event } => said(&events, *event, Some(lane)),
             event => said(&events, event, None),
@@ -100,7 +100,8 @@ pub fn kernel(file: &Path, shared: &Shared) -> Result<u8, Problem> {
     let (settings, _) = settings::read();
     let history = History::start(settings.editor.history, outbox.clone()).map_err(broken)?;
     let session = Session::new(&connection.key);
-    let mut kernel = Kernel::new(sockets, session, outbox, bell, history, shared.clone());
+    let mut kernel =
+        Kernel::new(sockets, session, (outbox, capture), bell, history, shared.clone());
     kernel.serve();
     Ok(exit::OK)
 }
@@ -150,6 +151,7 @@ struct Kernel {
     sockets: Sockets,
     session: Session,
     outbox: Arc<Outbox>,
+    capture: Capture,
     bell: UnixStream,
     engine: Started,
     /// Requests that wait for the engine.
@@ -180,7 +182,7 @@ impl Kernel {
     fn new(
         sockets: Sockets,
         session: Session,
-        outbox: Arc<Outbox>,
+        (outbox, capture): (Arc<Outbox>, Capture),
         bell: UnixStream,
         history: History,
         shared: Shared,
@@ -189,6 +191,7 @@ impl Kernel {
             sockets,
             session,
             outbox,
+            capture,
             bell,
             engine: Started::Not,
             queue: VecDeque::new(),
