@@ -60,14 +60,15 @@ fn arrows_between_crates_run_one_way() {
         names.filter(|name| name.starts_with("flambeau")).collect()
     };
     assert_eq!(ours("runtime"), [""; 0]);
-    assert_eq!(ours("stdlib"), ["flambeau-runtime"]);
+    assert_eq!(ours("experiments"), [""; 0]);
+    assert_eq!(ours("stdlib"), ["flambeau-experiments", "flambeau-runtime"]);
     assert_eq!(ours("repl/protocol"), [""; 0]);
     assert_eq!(ours("runtime/python"), ["flambeau-runtime"]);
     assert_eq!(
         ours("repl/engine"),
         ["flambeau-protocol", "flambeau-python", "flambeau-runtime", "flambeau-stdlib"]
     );
-    assert_eq!(ours("repl"), ["flambeau-protocol"]);
+    assert_eq!(ours("repl"), ["flambeau-experiments", "flambeau-protocol"]);
 }
 
 #[test]
@@ -77,7 +78,7 @@ fn sockets_are_the_kernels() {
 
 #[test]
 fn the_program_is_built_without_libtorch_python_and_rhai() {
-    for folder in ["repl", "repl/protocol"] {
+    for folder in ["repl", "repl/protocol", "experiments"] {
         let names = dependencies(folder);
         for foreign in ["tch", "torch-sys", "pyo3", "cudarc", "rhai"] {
             assert!(!names.contains(foreign), "{folder}: {foreign}");

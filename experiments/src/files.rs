@@ -1,0 +1,74 @@
+//! Files that are whole or not there, whatever happens meanwhile.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+
+/// Writes a file whole or not at all: beside its place, flushed to the disk, renamed.
+///
+/// # Errors
+/// A folder that is missing or cannot be written, a full disk.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let wrong = |error: &std::io::Error| Error::file(path, error);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".flambeau-").suffix(".tmp");
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As `open` would make it; the process's umask takes its share.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder).map_err(|error| wrong(&error))?;
+    file.write_all(bytes).map_err(|error| wrong(&error))?;
+    file.as_file().sync_all().map_err(|error| wrong(&error))?;
+    file.persist(path).map_err(|error| wrong(&error.error))?;
+    sync_folder(folder);
+    Ok(())
+}
+
+/// Has the names in a folder reach the disk, where its file system can do that.
+pub fn sync_folder(folder: &Path) {
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+}
+
+/// [`write`] of a value as JSON.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(value)
+        .map_err(|error| Error::Damaged { path: path.to_owned(), cause: error.to_string() })?;
+    text.push(b'\n');
+    write(path, &text)
+}
+
+/// Reads a value that was written as JSON; nothing where there is no such file.
+///
+/// # Errors
+/// A file that cannot be read, or that is no such value.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::file(path, &error)),
+    };
+    let value = serde_json::from_slice(&bytes);
+    value
+        .map(Some)
+        .map_err(|error| Error::Damaged { path: path.to_owned(), cause: error.to_string() })
+}
+
+/// Makes a folder and those above it.
+///
+/// # Errors
+/// What the system says.
+pub fn make_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|error| Error::file(path, &error))
+}

@@ -1,0 +1,35 @@
+//! What a run of an experiment is on the disk: parameters, metrics, checkpoints, state; and the table of a sweep, which
+//! is many of them.
+//!
+//! Scripts write runs (`stdlib`), the program starts and compares them (`repl`); both know each other by what is here.
+//! Nothing here knows libtorch, Rhai or a terminal.
+//!
+//! ```text
+//! OUT/                    a sweep
+//!   sweep.db              which trials there are and how far they are: SQLite
+//!   sweep.json            what was asked for
+//!   trials/0001/          one run; `flambeau run --out OUT` writes such a folder alone
+//!     config.json         the script and its parameters
+//!     environment.json    versions, commit, machine
+//!     metrics.jsonl       a line for each log()
+//!     events.out.tfevents.*  the same for TensorBoard
+//!     log                 what was printed; log.1 is what was printed before, where there is much
+//!     checkpoints/        000001.safetensors …, the last few
+//!     artifacts/
+//!     status.json         how it ended, and its result
+//! ```
+
+pub mod error;
+pub mod files;
+pub mod metrics;
+pub mod params;
+pub mod run;
+pub mod store;
+
+pub use error::{Error, Result};
+pub use metrics::Metrics;
+pub use run::{Config, Run, State, Status};
+pub use store::{Store, Trial};
+
+/// Names and values, sorted by name: parameters, a record of metrics, a result.
+pub type Map = serde_json::Map<String, serde_json::Value>;
