@@ -29,6 +29,7 @@ mod fixture;
 pub mod metrics;
 pub mod params;
 pub mod picture;
+pub mod remove;
 pub mod run;
 pub mod store;
 pub mod sweep;

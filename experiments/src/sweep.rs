@@ -197,3 +197,28 @@ pub fn varied(sweeps: &[Sweep]) -> Vec<String> {
     names.sort_by_key(|name| name == SEED);
     names
 }
+
+/// The files that reading a folder opens: for those who must be asked first.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    fn of(folder: &Path, deep: bool, files: &mut Vec<PathBuf>) {
+        let names =
+            ["sweep.db", "sweep.json", "config.json", "status.json", "metrics.jsonl", "trials"];
+        files.extend(names.map(|name| folder.join(name)));
+        let within = |folder: &Path| -> Vec<PathBuf> {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+        };
+        for run in within(&folder.join("trials")) {
+            of(&run, false, files);
+        }
+        if deep && !Store::exists(folder) && !Run::at(folder).exists() {
+            for sweep in within(folder) {
+                of(&sweep, false, files);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    of(folder, true, &mut files);
+    files.retain(|path| path.symlink_metadata().is_ok());
+    files
+}

@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use flambeau_protocol::{Limits, Permissions, TORCH_VERSION};
 
+use crate::runs::arguments::Runs;
+
 /// A scripting runtime for PyTorch: Rhai over libtorch.
 #[derive(Debug, Parser)]
 #[command(name = "flambeau", version, max_term_width = 100)]
@@ -97,6 +99,9 @@ pub enum Command {
         #[command(subcommand)]
         action: Option<KernelAction>,
     },
+    /// List, compare, draw, export and remove what runs and sweeps have written.
+    #[command(subcommand)]
+    Runs(Runs),
     /// Run the script on standard input.
     #[command(name = "-")]
     Stdin(Environment),
@@ -111,6 +116,8 @@ impl Command {
             | Command::Env(environment)
             | Command::Stdin(environment) => environment,
             Command::Kernel { action: None, environment, .. } => environment,
+            // No engine, and so no environment.
+            Command::Runs(_) => return None,
             Command::Kernel { action: Some(action), .. } => match action {
                 // There it is the environment of the kernel's process.
                 KernelAction::Install(_) => return None,

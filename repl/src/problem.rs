@@ -66,6 +66,9 @@ pub enum Problem {
     /// A kernel spec cannot be written or removed.
     #[error("kernel spec {}: {cause}", path.display())]
     Spec { path: PathBuf, cause: String },
+    /// What was asked about runs cannot be told.
+    #[error("{0}")]
+    Runs(String),
     /// Nothing has the name that was asked for.
     #[error("nothing is called '{name}'{}", .near.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
     UnknownName { name: String, near: Option<String> },

@@ -10,6 +10,9 @@ pub mod style;
 
 use style::{FONT, tick_label};
 
+/// What a letter and a line of the legend take, in pixels.
+const LEGEND: (f64, f64) = (7.2, 17.0);
+
 /// What stands in a chart, apart from its axes.
 pub enum Marks {
     /// A line through the points; a point that is not finite leaves a gap.
@@ -289,21 +292,36 @@ impl Chart {
         pieces.map(outline).collect()
     }
 
-    /// The upper corner with fewer marks in it: losses fall, accuracies rise.
+    /// Where the fewest marks are under the legend; where that is nowhere, losses fall and accuracies rise.
     fn legend_position(&self) -> SeriesLabelPosition {
-        let Ok((xs, ys)) = self.ranges() else { return SeriesLabelPosition::UpperRight };
+        use SeriesLabelPosition as Position;
+        let Ok((xs, ys)) = self.ranges() else { return Position::UpperRight };
         let scale = |value: f64, (low, high): (f64, f64), log: bool| {
             if log { (value / low).ln() / (high / low).ln() } else { (value - low) / (high - low) }
         };
-        // Marks in the corners: upper left, upper right, lower left, lower right.
-        let mut marks = [0usize; 4];
+        // Its size as a share of what the axes enclose, from what its font takes.
+        let longest = self.series.iter().map(|series| series.name.chars().count()).max();
+        let wide = (LEGEND.0 * longest.unwrap_or(0) as f64 + 70.0)
+            / f64::from(self.width.saturating_sub(100).max(1));
+        let high = (LEGEND.1 * self.series.len() as f64 + 30.0)
+            / f64::from(self.height.saturating_sub(70).max(1));
+        let (left, right) = (0.0..=wide, 1.0 - wide..=1.0);
+        let (below, above) = (0.0..=high, 1.0 - high..=1.0);
+        let middle = |size: f64| 0.5 - size / 2.0..=0.5 + size / 2.0;
+        let places = [
+            (Position::UpperRight, &right, &above),
+            (Position::UpperLeft, &left, &above),
+            (Position::LowerRight, &right, &below),
+            (Position::LowerLeft, &left, &below),
+            (Position::MiddleRight, &right, &middle(high)),
+            (Position::MiddleLeft, &left, &middle(high)),
+        ];
+        let mut marks = [0usize; 6];
         let mut count = |x: f64, y: f64| {
             let (x, y) = (scale(x, xs, self.log_x), scale(y, ys, self.log_y));
-            let side = if x < 0.4 { 0 } else { 1 };
-            if (0.4..=0.6).contains(&x) || (0.4..=0.6).contains(&y) {
-                return;
+            for (marks, (_, across, along)) in marks.iter_mut().zip(&places) {
+                *marks += usize::from(across.contains(&x) && along.contains(&y));
             }
-            marks[if y > 0.6 { side } else { side + 2 }] += 1;
         };
         for series in &self.series {
             match &series.marks {
@@ -319,14 +337,8 @@ impl Chart {
                 Marks::Bars(bars) => bars.iter().for_each(|&(x0, x1, y)| count((x0 + x1) / 2.0, y)),
             }
         }
-        let positions = [
-            (marks[1], SeriesLabelPosition::UpperRight),
-            (marks[0], SeriesLabelPosition::UpperLeft),
-            (marks[3], SeriesLabelPosition::LowerRight),
-            (marks[2], SeriesLabelPosition::LowerLeft),
-        ];
-        let best = positions.into_iter().min_by_key(|(marks, _)| *marks);
-        best.map_or(SeriesLabelPosition::UpperRight, |(_, position)| position)
+        let best = places.into_iter().zip(marks).min_by_key(|(_, marks)| *marks);
+        best.map_or(Position::UpperRight, |((position, ..), _)| position)
     }
 }
 

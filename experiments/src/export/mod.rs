@@ -133,8 +133,8 @@ fn write_frame(frame: &Frame, path: &Path, kind: Kind) -> Result<()> {
 
 /// What a trial has beside parameters and metrics. A parameter of such a name is `params.NAME`, a metric that is also
 /// the name of one of these or of a parameter `metrics.NAME`.
-const OWN: [&str; 9] =
-    ["sweep", "trial", "state", "step", "seconds", "attempts", "started", "ended", "error"];
+const OWN: [&str; 10] =
+    ["sweep", "trial", "state", "step", "time", "seconds", "attempts", "started", "ended", "error"];
 
 /// The trials of a table as columns: trial, parameters, state, metrics, step, times and errors.
 pub fn frame(table: &Table<'_>) -> Frame {
@@ -191,10 +191,7 @@ pub fn metrics_frame(table: &Table<'_>) -> Result<Frame> {
     names.sort();
     names.dedup();
     for name in names.into_iter().filter(|name| ![STEP, TIME].contains(&name.as_str())) {
-        let column = match name.as_str() {
-            "time" => "metrics.time".to_owned(),
-            name => metric_column(name, &params),
-        };
+        let column = metric_column(name, &params);
         let value = |record: &Map| record.get(name).cloned().unwrap_or_default();
         frame.add(&column, records.iter().map(|(.., record)| value(record)));
     }
@@ -214,11 +211,8 @@ fn add_params(
     other.retain(|name| !table.params.contains(name));
     let names: Vec<String> = table.params.iter().chain(other).cloned().collect();
     for name in &names {
-        let column = if OWN.contains(&name.as_str()) || name == "time" {
-            format!("params.{name}")
-        } else {
-            name.clone()
-        };
+        let taken = OWN.contains(&name.as_str());
+        let column = if taken { format!("params.{name}") } else { name.clone() };
         frame.add(&column, values(name).into_iter().map(Option::unwrap_or_default));
     }
     names

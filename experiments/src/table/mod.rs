@@ -143,6 +143,21 @@ impl<'a> Table<'a> {
         self.metrics.first().map(String::as_str)
     }
 
+    /// What is drawn where nobody says: what the rows are about if that was logged, else the first metric that was.
+    ///
+    /// # Errors
+    /// Rows that have logged nothing.
+    pub fn curve_metric(&self) -> Result<String> {
+        let logged = |name: &str| {
+            let mut values = self.rows.iter().filter_map(|row| row.latest.get(name));
+            values.any(|value| metrics::number(value).is_some())
+        };
+        let names = self.main_metric().into_iter().chain(self.known_metrics());
+        let found = names.filter(|name| logged(name)).map(str::to_owned).next();
+        let none = "nothing has been logged yet; log(#{step: 1, loss: 0.5}) does that";
+        found.ok_or_else(|| Error::Name(none.to_owned()))
+    }
+
     /// Which values of a metric are good.
     pub fn goal(&self, metric: &str) -> Goal {
         self.rows.first().map_or_else(|| Goal::guess(metric), |row| row.sweep.goal(metric))
@@ -263,11 +278,15 @@ impl Group<'_> {
         pairs.join(" ")
     }
 
-    /// A metric of those trials that have it and did not fail; `None` where there is none.
+    /// A metric of those trials that have it and have ended without failing; of those that run where none has ended.
+    /// `None` where there is none.
     pub fn stat(&self, metric: &str) -> Option<Stat> {
-        let counted = self.rows.iter().filter(|row| row.trial.state != State::Failed);
-        let values: Vec<f64> = counted.filter_map(|row| row.number(metric)).collect();
-        Stat::of(&values)
+        let values = |states: &[State]| -> Vec<f64> {
+            let counted = self.rows.iter().filter(|row| states.contains(&row.trial.state));
+            counted.filter_map(|row| row.number(metric)).collect()
+        };
+        let ended = Stat::of(&values(&[State::Done, State::Pruned]));
+        ended.or_else(|| Stat::of(&values(&[State::Running, State::Waiting])))
     }
 
     /// How many trials are in each state.

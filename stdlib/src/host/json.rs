@@ -69,7 +69,8 @@ pub(crate) fn text(value: &Dynamic, pretty: bool) -> Result<String> {
     text.map_err(|error| Error::value(format!("json: {error}")))
 }
 
-fn from_json(value: Value) -> Dynamic {
+/// A value of JSON as a script has it.
+pub(crate) fn from_json(value: Value) -> Dynamic {
     match value {
         Value::Null => Dynamic::UNIT,
         Value::Bool(bool) => bool.into(),

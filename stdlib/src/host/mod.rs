@@ -13,7 +13,7 @@ mod progress;
 mod random;
 mod time;
 
-pub(crate) use json::text as json_text;
+pub(crate) use json::{from_json, text as json_text};
 pub use progress::Progress;
 
 /// What this shelf declares.
