@@ -16,7 +16,8 @@
 //!     log                 what was printed; log.1 is what was printed before, where there is much
 //!     checkpoints/        000001.safetensors …, the last few
 //!     artifacts/
-//!     status.json         how it ended, and its result
+//!     result.json         what it reported
+//!     status.json         how it ended
 //! ```
 
 pub mod error;

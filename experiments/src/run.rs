@@ -106,6 +106,11 @@ impl Run {
         self.folder.join(name)
     }
 
+    /// Where it says what it came to.
+    pub fn result(&self) -> PathBuf {
+        self.file("result.json")
+    }
+
     /// Where checkpoints are.
     pub fn checkpoints(&self) -> PathBuf {
         self.file("checkpoints")

@@ -184,6 +184,13 @@ pub struct Run {
     pub args: Vec<String>,
     #[command(flatten)]
     pub environment: Environment,
+    /// Record the run in this folder: what it logs, its checkpoints, its result. The same command again goes on
+    /// from the last checkpoint.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// How many checkpoints stay.
+    #[arg(long, value_name = "COUNT", default_value_t = KEEP, requires = "out")]
+    pub keep_checkpoints: usize,
     /// Deny files, processes, environment variables, Python and custom CUDA code.
     #[arg(long, help_heading = "Limits")]
     pub sandbox: bool,
@@ -207,6 +214,9 @@ pub struct Run {
         help_heading = "Limits")]
     pub max_operations: Option<u64>,
 }
+
+/// Checkpoints that stay: a damaged one has another behind it.
+pub const KEEP: usize = 2;
 
 impl Run {
     /// A script without options.

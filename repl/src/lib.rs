@@ -35,6 +35,7 @@ mod problem;
 mod progress;
 mod prompt;
 mod python;
+mod record;
 mod run;
 mod settings;
 mod signal;

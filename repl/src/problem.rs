@@ -66,6 +66,15 @@ pub enum Problem {
     /// A kernel spec cannot be written or removed.
     #[error("kernel spec {}: {cause}", path.display())]
     Spec { path: PathBuf, cause: String },
+    /// A run or sweep on the disk.
+    #[error(transparent)]
+    Experiment(#[from] flambeau_experiments::Error),
+    /// Another process writes a run or sweep.
+    #[error("another process is working on {}; wait for it, or give another folder", .0.display())]
+    InUse(PathBuf),
+    /// A sweep where a run was expected.
+    #[error("{} is the folder of a sweep; go on with it by flambeau sweep, or give another folder", .0.display())]
+    IsSweep(PathBuf),
     /// Nothing has the name that was asked for.
     #[error("nothing is called '{name}'{}", .near.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
     UnknownName { name: String, near: Option<String> },

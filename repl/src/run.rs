@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
-use flambeau_protocol::{Configure, Done, Event, Request};
+use flambeau_experiments::params;
+use flambeau_protocol::{Configure, Done, Event, Experiment, Request};
 
 use crate::ask;
 use crate::cells::{name_of_part, parts};
@@ -12,6 +14,8 @@ use crate::draw::Screen;
 use crate::environment::Places;
 use crate::extension;
 use crate::problem::{Problem, exit};
+use crate::record::facts::Facts;
+use crate::record::{Opened, Recording, was_ended};
 use crate::signal::Interrupts;
 use crate::source::Source;
 use crate::start::start;
@@ -28,7 +32,29 @@ pub fn run(run: &Run, shared: &Shared) -> Result<u8, Problem> {
         let places = Places::around(shared.env.as_deref(), None);
         extension::move_in_if_needed(&Places { sandbox: run.sandbox, ..places })?;
     }
-    evaluate(Source::read(&run.script)?, run, shared, &interrupts)
+    let source = Source::read(&run.script)?;
+    let Some(folder) = &run.out else { return evaluate(source, run, shared, &interrupts, None) };
+    let experiment = Experiment {
+        folder: std::path::absolute(folder).unwrap_or_else(|_| folder.clone()),
+        script: std::path::absolute(&run.script).unwrap_or_else(|_| run.script.clone()),
+        keep: run.keep_checkpoints,
+        ..Experiment::default()
+    };
+    match Recording::open(experiment, Duration::ZERO)? {
+        Opened::Begun(recording) => {
+            let places = Places::around(shared.env.as_deref(), Some(&source.folder));
+            Facts::gather(&places).write(recording.run())?;
+            evaluate(source, run, shared, &interrupts, Some(*recording))
+        }
+        Opened::Ended(status) => {
+            let result = status.result.unwrap_or_default();
+            let result =
+                result.iter().map(|(name, value)| format!(" {name}={}", params::text(value)));
+            let result: String = result.collect();
+            eprintln!("flambeau: the run in {} has ended already:{result}", folder.display());
+            Ok(exit::OK)
+        }
+    }
 }
 
 /// Runs code that was given as an argument and says what the program ends with.
@@ -38,7 +64,7 @@ pub fn run(run: &Run, shared: &Shared) -> Result<u8, Problem> {
 pub fn run_argument(code: &str, shared: &Shared) -> Result<u8, Problem> {
     let interrupts =
         Interrupts::watch().map_err(|error| Problem::EngineFailed(error.to_string()))?;
-    evaluate(Source::argument(code)?, &Run::default(), shared, &interrupts)
+    evaluate(Source::argument(code)?, &Run::default(), shared, &interrupts, None)
 }
 
 /// Evaluates a script in a session of its own.
@@ -47,6 +73,7 @@ fn evaluate(
     run: &Run,
     shared: &Shared,
     interrupts: &Interrupts,
+    recording: Option<Recording>,
 ) -> Result<u8, Problem> {
     let screen = Arc::new(Screen::new(shared.color));
     let (name, folder) = (source.name.clone(), source.folder.clone());
@@ -55,6 +82,9 @@ fn evaluate(
         Ok(code) => code,
         Err(error) => {
             screen.report(&error);
+            if let Some(recording) = recording {
+                recording.ended(Some(&error))?;
+            }
             return Ok(exit::SCRIPT);
         }
     };
@@ -63,6 +93,7 @@ fn evaluate(
         script_dir: Some(folder.clone()),
         permissions: run.permissions(),
         limits: run.limits(),
+        experiment: recording.as_ref().map(|recording| recording.experiment.clone()),
         ..Configure::default()
     };
     let places = Places::around(shared.env.as_deref(), Some(&folder));
@@ -94,9 +125,13 @@ fn evaluate(
     }
     interrupts.finished();
     screen.finish();
-    let code = exit_code(&done?, &screen);
+    let done = done?;
+    let code = exit_code(&done, &screen);
     // Ends the session, so that what a script left open is written out.
     drop(engine);
+    if let Some(recording) = recording {
+        recording.ended(done.error.as_ref())?;
+    }
     Ok(code)
 }
 
@@ -104,6 +139,8 @@ fn evaluate(
 fn exit_code(done: &Done, screen: &Screen) -> u8 {
     match &done.error {
         None => exit::OK,
+        // Whoever leads the run wanted it so.
+        Some(_) if was_ended(done) => exit::OK,
         Some(error) => {
             screen.report(error);
             if error.is_interrupt() { exit::INTERRUPT } else { exit::SCRIPT }
