@@ -12,7 +12,7 @@
 //!     config.json         the script and its parameters
 //!     environment.json    versions, commit, machine
 //!     metrics.jsonl       a line for each log()
-//!     events.out.tfevents.*  the same for TensorBoard
+//!     events.out.tfevents.0.flambeau  the same for TensorBoard
 //!     log                 what was printed; log.1 is what was printed before, where there is much
 //!     checkpoints/        000001.safetensors …, the last few
 //!     artifacts/
@@ -26,11 +26,13 @@ pub mod metrics;
 pub mod params;
 pub mod run;
 pub mod store;
+pub mod tensorboard;
 
 pub use error::{Error, Result};
 pub use metrics::Metrics;
 pub use run::{Config, Run, State, Status};
 pub use store::{Store, Trial};
+pub use tensorboard::Events;
 
 /// Names and values, sorted by name: parameters, a record of metrics, a result.
 pub type Map = serde_json::Map<String, serde_json::Value>;
