@@ -31,7 +31,8 @@ pub fn run(
     let (experiment, threads) = (configure.experiment.clone(), configure.threads);
     let begin = || {
         if let Some(threads) = threads {
-            set_threads(threads);
+            // The number is one that libtorch takes.
+            let _ = set_threads(i32::try_from(threads).unwrap_or(i32::MAX), 0);
         }
         let session = Session::new(options(configure, shared, sink));
         if let Some(experiment) = experiment {

@@ -111,16 +111,16 @@ pub(super) fn restore(
     };
     match kind(value, ctx) {
         Kind::Stateful => {
-            ctx.call_method(value, "load_state_dict", vec![saved.clone()])?;
+            let _ = ctx.call_method(value, "load_state_dict", vec![saved.clone()])?;
             Ok(value.clone())
         }
         Kind::Generator => {
-            ctx.call_method(value, "set_state", vec![saved.clone()])?;
+            let _ = ctx.call_method(value, "set_state", vec![saved.clone()])?;
             Ok(value.clone())
         }
         Kind::Python => {
             let load = ctx.function("py.eval", vec![LOAD.into()])?;
-            ctx.call(&load, vec![value.clone(), blob(saved)?])?;
+            let _ = ctx.call(&load, vec![value.clone(), blob(saved)?])?;
             Ok(value.clone())
         }
         Kind::Tensor => {

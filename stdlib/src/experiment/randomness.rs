@@ -67,7 +67,7 @@ pub(super) fn set_state(state: &Map, ctx: &Context<'_>) -> Result<()> {
             }
             "python" => {
                 let load = ctx.function("py.eval", vec![LOAD.into()])?;
-                ctx.call(&load, vec![blob(value)?])?;
+                let _ = ctx.call(&load, vec![blob(value)?])?;
             }
             device => {
                 let (Some(tensor), Ok(device)) = (convert::tensor(value), Device::parse(device))

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use flambeau_experiments as experiments;
+use flambeau_experiments::tensorboard::{self, Events};
 use flambeau_experiments::{Config, Map as Record, Metrics, metrics, params};
 use flambeau_runtime::error::{Error, Kind, Result};
 use flambeau_runtime::script::{Context, Event, Session};
@@ -58,15 +59,22 @@ pub fn set_up(session: &Session, setup: Setup) {
 #[derive(Default)]
 pub(super) struct Run(RefCell<Recorded>);
 
+/// Where records are written.
+struct Files {
+    metrics: Metrics,
+    events: Events,
+}
+
 #[derive(Default)]
 struct Recorded {
     setup: Setup,
     /// What the parameters are.
     params: Option<Record>,
-    metrics: Option<Metrics>,
+    /// The files that records are written to, from the first record on.
+    files: Option<Files>,
     records: i64,
-    /// Bytes of the metrics that a checkpoint has left.
-    kept: u64,
+    /// Bytes of the two files that a checkpoint has left.
+    kept: (u64, u64),
     result: Record,
     leader: Option<Connection>,
     /// Whether it was said that nothing is saved.
@@ -173,8 +181,14 @@ impl Run {
             ctx.emit(Event::Stdout(format!("{}\n", record::line(&record))));
         }
         if run.setup.folder.is_some() {
-            record.insert(metrics::TIME.to_owned(), now().into());
-            run.metrics()?.write(&record).map_err(failed)?;
+            let time = now();
+            record.insert(metrics::TIME.to_owned(), time.into());
+            let files = run.files()?;
+            files.metrics.write(&record).map_err(failed)?;
+            let values = tensorboard::values(&record);
+            let values: Vec<(&str, f64)> =
+                values.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
+            files.events.write(step as i64, time, &values).map_err(failed)?;
         }
         let Some(leader) = run.leader()? else { return Ok(()) };
         match leader.logged(step, &record, ctx)? {
@@ -204,15 +218,15 @@ impl Run {
             }
             return Ok(());
         };
-        let metrics = run.metrics()?;
-        metrics.sync().map_err(failed)?;
-        let metrics = metrics.length();
+        let files = run.files()?;
+        files.metrics.sync().and_then(|()| files.events.sync()).map_err(failed)?;
+        let (metrics, events) = (files.metrics.length(), files.events.length());
         let checkpoint = Checkpoint {
             state: checkpoint::entries(&state, |name, value| objects::state(value, name, ctx))?,
             randomness: randomness::state(ctx)?,
             records: run.records,
             metrics,
-            events: 0,
+            events,
         };
         checkpoint.write(&experiments::Run::at(&folder).checkpoints(), run.setup.keep)?;
         if let Some(leader) = run.leader()?
@@ -245,9 +259,9 @@ impl Run {
         }
         let Some(found) = found else { return Ok(none(given)) };
         let saved = objects::restore_map(&given, &found.state, "", ctx)?;
-        run.kept = found.metrics;
+        run.kept = (found.metrics, found.events);
         run.records = found.records;
-        run.metrics()?;
+        run.files()?;
         // Last: what was loaded may have drawn numbers.
         randomness::set_state(&found.randomness, ctx)?;
         Ok(saved.into())
@@ -331,15 +345,16 @@ impl Recorded {
         experiments::files::write_json(&run.file("config.json"), &config).map_err(failed)
     }
 
-    /// The file of the metrics, opened with the first record.
-    fn metrics(&mut self) -> Result<&mut Metrics> {
-        let folder = self.setup.folder.clone().unwrap_or_default();
-        let kept = self.kept;
-        match &mut self.metrics {
-            Some(metrics) => Ok(metrics),
+    /// The files of the records, opened with the first of them.
+    fn files(&mut self) -> Result<&mut Files> {
+        let (metrics, events) = self.kept;
+        match &mut self.files {
+            Some(files) => Ok(files),
             none => {
-                let path = experiments::Run::at(&folder).file("metrics.jsonl");
-                Ok(none.insert(Metrics::open(&path, kept).map_err(failed)?))
+                let run = experiments::Run::at(&self.setup.folder.clone().unwrap_or_default());
+                let metrics = Metrics::open(&run.file("metrics.jsonl"), metrics).map_err(failed)?;
+                let events = Events::open(&run.events(), events).map_err(failed)?;
+                Ok(none.insert(Files { metrics, events }))
             }
         }
     }
