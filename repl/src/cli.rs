@@ -97,6 +97,21 @@ pub enum Command {
         #[command(subcommand)]
         action: Option<KernelAction>,
     },
+    /// Run a trial of a sweep: a process of a sweep calls this.
+    #[command(hide = true)]
+    Trial {
+        /// What is to be run, as JSON.
+        task: String,
+    },
+    /// Stand ready for trials of a sweep: a process of a sweep calls this.
+    #[command(hide = true)]
+    Nursery {
+        /// Begin a new process for each trial.
+        #[arg(long)]
+        spawn: bool,
+        #[command(flatten)]
+        environment: Environment,
+    },
     /// Run the script on standard input.
     #[command(name = "-")]
     Stdin(Environment),
@@ -108,8 +123,10 @@ impl Command {
         let environment = match self {
             Command::Run(Run { environment, .. })
             | Command::Doc { environment, .. }
+            | Command::Nursery { environment, .. }
             | Command::Env(environment)
             | Command::Stdin(environment) => environment,
+            Command::Trial { .. } => return None,
             Command::Kernel { action: None, environment, .. } => environment,
             Command::Kernel { action: Some(action), .. } => match action {
                 // There it is the environment of the kernel's process.
@@ -191,6 +208,9 @@ pub struct Run {
     /// How many checkpoints stay.
     #[arg(long, value_name = "COUNT", default_value_t = KEEP, requires = "out")]
     pub keep_checkpoints: usize,
+    /// How many threads an operator may use on the CPU.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
     /// Deny files, processes, environment variables, Python and custom CUDA code.
     #[arg(long, help_heading = "Limits")]
     pub sandbox: bool,

@@ -69,6 +69,9 @@ pub enum Problem {
     /// A run or sweep on the disk.
     #[error(transparent)]
     Experiment(#[from] flambeau_experiments::Error),
+    /// What a trial is given is no task.
+    #[error("the task of a trial is not understood: {0}")]
+    Task(String),
     /// Another process writes a run or sweep.
     #[error("another process is working on {}; wait for it, or give another folder", .0.display())]
     InUse(PathBuf),

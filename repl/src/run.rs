@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use flambeau_experiments::params;
-use flambeau_protocol::{Configure, Done, Event, Experiment, Request};
+use flambeau_protocol::{Configure, Done, Event, Experiment, Limits, Permissions, Request};
 
 use crate::ask;
 use crate::cells::{name_of_part, parts};
@@ -33,7 +33,9 @@ pub fn run(run: &Run, shared: &Shared) -> Result<u8, Problem> {
         extension::move_in_if_needed(&Places { sandbox: run.sandbox, ..places })?;
     }
     let source = Source::read(&run.script)?;
-    let Some(folder) = &run.out else { return evaluate(source, run, shared, &interrupts, None) };
+    let Some(folder) = &run.out else {
+        return evaluate(source, Job::of(run), shared, &interrupts);
+    };
     let experiment = Experiment {
         folder: std::path::absolute(folder).unwrap_or_else(|_| folder.clone()),
         script: std::path::absolute(&run.script).unwrap_or_else(|_| run.script.clone()),
@@ -44,7 +46,8 @@ pub fn run(run: &Run, shared: &Shared) -> Result<u8, Problem> {
         Opened::Begun(recording) => {
             let places = Places::around(shared.env.as_deref(), Some(&source.folder));
             Facts::gather(&places).write(recording.run())?;
-            evaluate(source, run, shared, &interrupts, Some(*recording))
+            let job = Job { recording: Some(*recording), ..Job::of(run) };
+            evaluate(source, job, shared, &interrupts)
         }
         Opened::Ended(status) => {
             let result = status.result.unwrap_or_default();
@@ -64,17 +67,49 @@ pub fn run(run: &Run, shared: &Shared) -> Result<u8, Problem> {
 pub fn run_argument(code: &str, shared: &Shared) -> Result<u8, Problem> {
     let interrupts =
         Interrupts::watch().map_err(|error| Problem::EngineFailed(error.to_string()))?;
-    evaluate(Source::argument(code)?, &Run::default(), shared, &interrupts, None)
+    evaluate(Source::argument(code)?, Job::default(), shared, &interrupts)
 }
 
-/// Evaluates a script in a session of its own.
-fn evaluate(
+/// How a script is run.
+#[derive(Default)]
+pub struct Job {
+    /// What `args` is.
+    pub args: Vec<String>,
+    /// What the script may reach.
+    pub permissions: Permissions,
+    /// When it is ended.
+    pub limits: Limits,
+    /// How many threads an operator may use.
+    pub threads: Option<usize>,
+    /// Where the run is recorded.
+    pub recording: Option<Recording>,
+}
+
+impl Job {
+    /// What the command line says.
+    fn of(run: &Run) -> Job {
+        Job {
+            args: run.args.clone(),
+            permissions: run.permissions(),
+            limits: run.limits(),
+            threads: run.threads.map(usize::from),
+            recording: None,
+        }
+    }
+}
+
+/// Evaluates a script in a session of its own: what the program ends with.
+///
+/// # Errors
+/// Whatever keeps it from being begun; a run that cannot be recorded.
+pub fn evaluate(
     source: Source,
-    run: &Run,
+    job: Job,
     shared: &Shared,
     interrupts: &Interrupts,
-    recording: Option<Recording>,
 ) -> Result<u8, Problem> {
+    let Job { args, permissions, limits, threads, recording } = job;
+    let sandbox = permissions.sandbox;
     let screen = Arc::new(Screen::new(shared.color));
     let (name, folder) = (source.name.clone(), source.folder.clone());
     let language = source.language();
@@ -89,16 +124,17 @@ fn evaluate(
         }
     };
     let configure = Configure {
-        args: run.args.clone(),
+        args,
         script_dir: Some(folder.clone()),
-        permissions: run.permissions(),
-        limits: run.limits(),
+        permissions,
+        limits,
+        threads,
         experiment: recording.as_ref().map(|recording| recording.experiment.clone()),
         ..Configure::default()
     };
     let places = Places::around(shared.env.as_deref(), Some(&folder));
     let (answer, answers) = mpsc::channel();
-    let engine = start(&Places { sandbox: run.sandbox, ..places }, configure, {
+    let engine = start(&Places { sandbox, ..places }, configure, {
         let screen = screen.clone();
         move |event| match event {
             // Nobody listens any more once the first answer was taken.
