@@ -14,7 +14,7 @@ use crate::metrics;
 pub const FORMAT: i64 = 1;
 
 /// How far a run is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It has not begun, or is to begin again from its checkpoint.

@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use flambeau_protocol::{Limits, Permissions, TORCH_VERSION};
 
+use crate::sweep::options::Sweep;
+
 /// A scripting runtime for PyTorch: Rhai over libtorch.
 #[derive(Debug, Parser)]
 #[command(name = "flambeau", version, max_term_width = 100)]
@@ -97,6 +99,8 @@ pub enum Command {
         #[command(subcommand)]
         action: Option<KernelAction>,
     },
+    /// Run a script with many parameters, each in a process of its own.
+    Sweep(Box<Sweep>),
     /// Run a trial of a sweep: a process of a sweep calls this.
     #[command(hide = true)]
     Trial {
@@ -127,6 +131,7 @@ impl Command {
             | Command::Env(environment)
             | Command::Stdin(environment) => environment,
             Command::Trial { .. } => return None,
+            Command::Sweep(sweep) => &sweep.environment,
             Command::Kernel { action: None, environment, .. } => environment,
             Command::Kernel { action: Some(action), .. } => match action {
                 // There it is the environment of the kernel's process.
@@ -289,7 +294,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
 }
 
 /// A positive number of seconds, at most about 31 years.
-fn seconds(text: &str) -> Result<f64, String> {
+pub fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value > 0.0 && value <= 1e9 => Ok(value),
         _ => Err("expected a positive number of seconds, such as 2.5".to_owned()),
@@ -298,7 +303,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 /// A positive number of bytes with an optional unit: K, M, G, T (powers of 1024), with or without `B` or
 /// `iB`.
-fn bytes(text: &str) -> Result<u64, String> {
+pub fn bytes(text: &str) -> Result<u64, String> {
     let help = || "expected a positive number of bytes, such as 1073741824, 512M or 2G".to_owned();
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);

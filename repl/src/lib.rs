@@ -41,6 +41,7 @@ mod settings;
 mod signal;
 mod source;
 mod start;
+mod sweep;
 mod trial;
 
 use std::ffi::OsString;
@@ -63,6 +64,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ! {
     }
     let outcome = match (command, code) {
         (Some(Command::Run(run)), _) => run::run(run, shared),
+        (Some(Command::Sweep(arguments)), _) => sweep::sweep(arguments, shared),
         (Some(Command::Trial { task }), _) => trial::run_given(task),
         (Some(Command::Nursery { spawn, .. }), _) => trial::nursery::serve(!spawn, shared),
         (Some(Command::Doc { name, .. }), _) => doc::doc(name, shared),

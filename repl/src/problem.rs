@@ -69,6 +69,15 @@ pub enum Problem {
     /// A run or sweep on the disk.
     #[error(transparent)]
     Experiment(#[from] flambeau_experiments::Error),
+    /// A run where a sweep was expected.
+    #[error("{} is the folder of a run; give another folder by --out", .0.display())]
+    IsRun(PathBuf),
+    /// What a sweep is told is wrong.
+    #[error(transparent)]
+    Sweep(#[from] crate::sweep::SweepProblem),
+    /// Ctrl-C before anything was begun.
+    #[error("interrupted")]
+    Interrupted,
     /// What a trial is given is no task.
     #[error("the task of a trial is not understood: {0}")]
     Task(String),
@@ -88,6 +97,7 @@ impl Problem {
     pub fn exit_code(&self) -> u8 {
         match self {
             Problem::EngineFailed(_) | Problem::UnknownName { .. } => exit::SCRIPT,
+            Problem::Interrupted => exit::INTERRUPT,
             _ => exit::USAGE,
         }
     }
