@@ -1,6 +1,7 @@
 //! The folder of one run.
 
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ use crate::metrics;
 pub const FORMAT: i64 = 1;
 
 /// How far a run is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It has not begun, or is to begin again from its checkpoint.
@@ -109,6 +110,25 @@ impl Run {
     /// A file in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// What it logs for TensorBoard: the file that there is, or one of now.
+    pub fn events(&self) -> PathBuf {
+        const NAME: &str = "events.out.tfevents.";
+        let files = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut known: Vec<PathBuf> = files
+            .filter(|file| file.file_name().to_string_lossy().starts_with(NAME))
+            .map(|file| file.path())
+            .collect();
+        known.sort();
+        let seconds =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        known.pop().unwrap_or_else(|| self.file(&format!("{NAME}{seconds}.flambeau")))
+    }
+
+    /// Where it says what it came to.
+    pub fn result(&self) -> PathBuf {
+        self.file("result.json")
     }
 
     /// Where checkpoints are.

@@ -204,13 +204,14 @@ impl Store {
         done.map(drop).map_err(|error| self.wrong(&error))
     }
 
-    /// What the trials had reached at each rung: trial, rung, value; nan is absent in the file.
+    /// What the trials had reached at each rung, in the order in which they came: trial, rung, value; nan is absent in the file.
     ///
     /// # Errors
     /// A damaged file.
     pub fn rungs(&self) -> Result<Vec<(i64, usize, f64)>> {
         let read = || -> rusqlite::Result<Vec<(i64, usize, f64)>> {
-            let mut statement = self.connection.prepare("SELECT trial, rung, value FROM rungs")?;
+            let mut statement =
+                self.connection.prepare("SELECT trial, rung, value FROM rungs ORDER BY rowid")?;
             let rows = statement.query_map([], |row| {
                 let value: Option<f64> = row.get(2)?;
                 Ok((row.get(0)?, row.get::<_, i64>(1)? as usize, value.unwrap_or(f64::NAN)))

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use flambeau_protocol::{Limits, Permissions, TORCH_VERSION};
 
 use crate::runs::arguments::Runs;
+use crate::sweep::options::Sweep;
 
 /// A scripting runtime for PyTorch: Rhai over libtorch.
 #[derive(Debug, Parser)]
@@ -99,9 +100,26 @@ pub enum Command {
         #[command(subcommand)]
         action: Option<KernelAction>,
     },
+    /// Run a script with many parameters, each in a process of its own.
+    Sweep(Box<Sweep>),
     /// List, compare, draw, export and remove what runs and sweeps have written.
     #[command(subcommand)]
     Runs(Runs),
+    /// Run a trial of a sweep: a process of a sweep calls this.
+    #[command(hide = true)]
+    Trial {
+        /// What is to be run, as JSON.
+        task: String,
+    },
+    /// Stand ready for trials of a sweep: a process of a sweep calls this.
+    #[command(hide = true)]
+    Nursery {
+        /// Begin a new process for each trial.
+        #[arg(long)]
+        spawn: bool,
+        #[command(flatten)]
+        environment: Environment,
+    },
     /// Run the script on standard input.
     #[command(name = "-")]
     Stdin(Environment),
@@ -113,11 +131,13 @@ impl Command {
         let environment = match self {
             Command::Run(Run { environment, .. })
             | Command::Doc { environment, .. }
+            | Command::Nursery { environment, .. }
             | Command::Env(environment)
             | Command::Stdin(environment) => environment,
-            Command::Kernel { action: None, environment, .. } => environment,
             // No engine, and so no environment.
-            Command::Runs(_) => return None,
+            Command::Trial { .. } | Command::Runs(_) => return None,
+            Command::Sweep(sweep) => &sweep.environment,
+            Command::Kernel { action: None, environment, .. } => environment,
             Command::Kernel { action: Some(action), .. } => match action {
                 // There it is the environment of the kernel's process.
                 KernelAction::Install(_) => return None,
@@ -191,6 +211,16 @@ pub struct Run {
     pub args: Vec<String>,
     #[command(flatten)]
     pub environment: Environment,
+    /// Record the run in this folder: what it logs, its checkpoints, its result. The same command again goes on
+    /// from the last checkpoint.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// How many checkpoints stay.
+    #[arg(long, value_name = "COUNT", default_value_t = KEEP, requires = "out")]
+    pub keep_checkpoints: usize,
+    /// How many threads an operator may use on the CPU.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
     /// Deny files, processes, environment variables, Python and custom CUDA code.
     #[arg(long, help_heading = "Limits")]
     pub sandbox: bool,
@@ -214,6 +244,9 @@ pub struct Run {
         help_heading = "Limits")]
     pub max_operations: Option<u64>,
 }
+
+/// Checkpoints that stay: a damaged one has another behind it.
+pub const KEEP: usize = 2;
 
 impl Run {
     /// A script without options.
@@ -266,7 +299,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
 }
 
 /// A positive number of seconds, at most about 31 years.
-fn seconds(text: &str) -> Result<f64, String> {
+pub fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value > 0.0 && value <= 1e9 => Ok(value),
         _ => Err("expected a positive number of seconds, such as 2.5".to_owned()),
@@ -275,7 +308,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 /// A positive number of bytes with an optional unit: K, M, G, T (powers of 1024), with or without `B` or
 /// `iB`.
-fn bytes(text: &str) -> Result<u64, String> {
+pub fn bytes(text: &str) -> Result<u64, String> {
     let help = || "expected a positive number of bytes, such as 1073741824, 512M or 2G".to_owned();
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);

@@ -114,6 +114,14 @@ impl Functions {
     }
 }
 
+/// Opens the engine library, for processes that are forked from this one.
+///
+/// # Errors
+/// When it cannot be opened or is of another version.
+pub fn preload(library: &Path) -> Result<(), Problem> {
+    Functions::open(library).map(drop)
+}
+
 /// A running engine.
 pub struct Engine {
     functions: Functions,

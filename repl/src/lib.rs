@@ -35,12 +35,15 @@ mod problem;
 mod progress;
 mod prompt;
 mod python;
+mod record;
 mod run;
 mod runs;
 mod settings;
 mod signal;
 mod source;
 mod start;
+mod sweep;
+mod trial;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, stdin};
@@ -62,6 +65,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ! {
     }
     let outcome = match (command, code) {
         (Some(Command::Run(run)), _) => run::run(run, shared),
+        (Some(Command::Sweep(arguments)), _) => sweep::sweep(arguments, shared),
+        (Some(Command::Trial { task }), _) => trial::run_given(task),
+        (Some(Command::Nursery { spawn, .. }), _) => trial::nursery::serve(!spawn, shared),
         (Some(Command::Doc { name, .. }), _) => doc::doc(name, shared),
         (Some(Command::Kernel { action: Some(action), .. }), _) => {
             kernel::spec::manage(action, shared)

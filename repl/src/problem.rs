@@ -66,6 +66,27 @@ pub enum Problem {
     /// A kernel spec cannot be written or removed.
     #[error("kernel spec {}: {cause}", path.display())]
     Spec { path: PathBuf, cause: String },
+    /// A run or sweep on the disk.
+    #[error(transparent)]
+    Experiment(#[from] flambeau_experiments::Error),
+    /// A run where a sweep was expected.
+    #[error("{} is the folder of a run; give another folder by --out", .0.display())]
+    IsRun(PathBuf),
+    /// What a sweep is told is wrong.
+    #[error(transparent)]
+    Sweep(#[from] crate::sweep::SweepProblem),
+    /// Ctrl-C before anything was begun.
+    #[error("interrupted")]
+    Interrupted,
+    /// What a trial is given is no task.
+    #[error("the task of a trial is not understood: {0}")]
+    Task(String),
+    /// Another process writes a run or sweep.
+    #[error("another process is working on {}; wait for it, or give another folder", .0.display())]
+    InUse(PathBuf),
+    /// A sweep where a run was expected.
+    #[error("{} is the folder of a sweep; go on with it by flambeau sweep, or give another folder", .0.display())]
+    IsSweep(PathBuf),
     /// What was asked about runs cannot be told.
     #[error("{0}")]
     Runs(String),
@@ -79,6 +100,7 @@ impl Problem {
     pub fn exit_code(&self) -> u8 {
         match self {
             Problem::EngineFailed(_) | Problem::UnknownName { .. } => exit::SCRIPT,
+            Problem::Interrupted => exit::INTERRUPT,
             _ => exit::USAGE,
         }
     }

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
-use flambeau_protocol::{Configure, Done, Event, Request};
+use flambeau_experiments::params;
+use flambeau_protocol::{Configure, Done, Event, Experiment, Limits, Permissions, Request};
 
 use crate::ask;
 use crate::cells::{name_of_part, parts};
@@ -12,6 +14,8 @@ use crate::draw::Screen;
 use crate::environment::Places;
 use crate::extension;
 use crate::problem::{Problem, exit};
+use crate::record::facts::Facts;
+use crate::record::{Opened, Recording, was_ended};
 use crate::signal::Interrupts;
 use crate::source::Source;
 use crate::start::start;
@@ -28,7 +32,32 @@ pub fn run(run: &Run, shared: &Shared) -> Result<u8, Problem> {
         let places = Places::around(shared.env.as_deref(), None);
         extension::move_in_if_needed(&Places { sandbox: run.sandbox, ..places })?;
     }
-    evaluate(Source::read(&run.script)?, run, shared, &interrupts)
+    let source = Source::read(&run.script)?;
+    let Some(folder) = &run.out else {
+        return evaluate(source, Job::of(run), shared, &interrupts);
+    };
+    let experiment = Experiment {
+        folder: std::path::absolute(folder).unwrap_or_else(|_| folder.clone()),
+        script: std::path::absolute(&run.script).unwrap_or_else(|_| run.script.clone()),
+        keep: run.keep_checkpoints,
+        ..Experiment::default()
+    };
+    match Recording::open(experiment, Duration::ZERO)? {
+        Opened::Begun(recording) => {
+            let places = Places::around(shared.env.as_deref(), Some(&source.folder));
+            Facts::gather(&places).write(recording.run())?;
+            let job = Job { recording: Some(*recording), ..Job::of(run) };
+            evaluate(source, job, shared, &interrupts)
+        }
+        Opened::Ended(status) => {
+            let result = status.result.unwrap_or_default();
+            let result =
+                result.iter().map(|(name, value)| format!(" {name}={}", params::text(value)));
+            let result: String = result.collect();
+            eprintln!("flambeau: the run in {} has ended already:{result}", folder.display());
+            Ok(exit::OK)
+        }
+    }
 }
 
 /// Runs code that was given as an argument and says what the program ends with.
@@ -38,16 +67,49 @@ pub fn run(run: &Run, shared: &Shared) -> Result<u8, Problem> {
 pub fn run_argument(code: &str, shared: &Shared) -> Result<u8, Problem> {
     let interrupts =
         Interrupts::watch().map_err(|error| Problem::EngineFailed(error.to_string()))?;
-    evaluate(Source::argument(code)?, &Run::default(), shared, &interrupts)
+    evaluate(Source::argument(code)?, Job::default(), shared, &interrupts)
 }
 
-/// Evaluates a script in a session of its own.
-fn evaluate(
+/// How a script is run.
+#[derive(Default)]
+pub struct Job {
+    /// What `args` is.
+    pub args: Vec<String>,
+    /// What the script may reach.
+    pub permissions: Permissions,
+    /// When it is ended.
+    pub limits: Limits,
+    /// How many threads an operator may use.
+    pub threads: Option<usize>,
+    /// Where the run is recorded.
+    pub recording: Option<Recording>,
+}
+
+impl Job {
+    /// What the command line says.
+    fn of(run: &Run) -> Job {
+        Job {
+            args: run.args.clone(),
+            permissions: run.permissions(),
+            limits: run.limits(),
+            threads: run.threads.map(usize::from),
+            recording: None,
+        }
+    }
+}
+
+/// Evaluates a script in a session of its own: what the program ends with.
+///
+/// # Errors
+/// Whatever keeps it from being begun; a run that cannot be recorded.
+pub fn evaluate(
     source: Source,
-    run: &Run,
+    job: Job,
     shared: &Shared,
     interrupts: &Interrupts,
 ) -> Result<u8, Problem> {
+    let Job { args, permissions, limits, threads, recording } = job;
+    let sandbox = permissions.sandbox;
     let screen = Arc::new(Screen::new(shared.color));
     let (name, folder) = (source.name.clone(), source.folder.clone());
     let language = source.language();
@@ -55,19 +117,24 @@ fn evaluate(
         Ok(code) => code,
         Err(error) => {
             screen.report(&error);
+            if let Some(recording) = recording {
+                recording.ended(Some(&error))?;
+            }
             return Ok(exit::SCRIPT);
         }
     };
     let configure = Configure {
-        args: run.args.clone(),
+        args,
         script_dir: Some(folder.clone()),
-        permissions: run.permissions(),
-        limits: run.limits(),
+        permissions,
+        limits,
+        threads,
+        experiment: recording.as_ref().map(|recording| recording.experiment.clone()),
         ..Configure::default()
     };
     let places = Places::around(shared.env.as_deref(), Some(&folder));
     let (answer, answers) = mpsc::channel();
-    let engine = start(&Places { sandbox: run.sandbox, ..places }, configure, {
+    let engine = start(&Places { sandbox, ..places }, configure, {
         let screen = screen.clone();
         move |event| match event {
             // Nobody listens any more once the first answer was taken.
@@ -94,9 +161,13 @@ fn evaluate(
     }
     interrupts.finished();
     screen.finish();
-    let code = exit_code(&done?, &screen);
+    let done = done?;
+    let code = exit_code(&done, &screen);
     // Ends the session, so that what a script left open is written out.
     drop(engine);
+    if let Some(recording) = recording {
+        recording.ended(done.error.as_ref())?;
+    }
     Ok(code)
 }
 
@@ -104,6 +175,8 @@ fn evaluate(
 fn exit_code(done: &Done, screen: &Screen) -> u8 {
     match &done.error {
         None => exit::OK,
+        // Whoever leads the run wanted it so.
+        Some(_) if was_ended(done) => exit::OK,
         Some(error) => {
             screen.report(error);
             if error.is_interrupt() { exit::INTERRUPT } else { exit::SCRIPT }

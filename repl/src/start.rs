@@ -7,7 +7,7 @@ use std::thread;
 use flambeau_protocol::{Configure, Event};
 
 use crate::engine::{self, Engine};
-use crate::environment::{Places, search};
+use crate::environment::{Environment, Places, search};
 use crate::extension;
 use crate::nvidia::{Driver, driver};
 use crate::problem::Problem;
@@ -23,13 +23,7 @@ pub fn start(
     on_event: impl Fn(Event) + Send + Sync + 'static,
 ) -> Result<Engine, Problem> {
     let library = engine::find_library()?;
-    let environment = search(places).result?;
-    match environment.python.library() {
-        Some(libpython) => engine::open_python(&libpython)?,
-        None => extension::move_in(&environment)?,
-    }
-    let cuda = matches!(driver(), Driver::Present(_));
-    engine::open_torch(&environment.torch_lib, cuda)?;
+    let environment = open(places, true)?;
     let configure = Configure {
         torch_version: environment.torch_version,
         environment: Some(environment.python.prefix),
@@ -37,6 +31,26 @@ pub fn start(
         ..configure
     };
     Engine::start(&library, configure, on_event)
+}
+
+/// Finds the environment and opens its libraries. Where it has no libpython the program moves into its interpreter, if it
+/// may.
+///
+/// # Errors
+/// Whatever stands in the way.
+pub fn open(places: &Places, moves: bool) -> Result<Environment, Problem> {
+    let environment = search(places).result?;
+    match environment.python.library() {
+        Some(libpython) => engine::open_python(&libpython)?,
+        None if moves => extension::move_in(&environment)?,
+        None => {
+            let cause = "trials cannot be forked from an interpreter".to_owned();
+            return Err(Problem::Static { python: environment.python.executable, cause });
+        }
+    }
+    let cuda = matches!(driver(), Driver::Present(_));
+    engine::open_torch(&environment.torch_lib, cuda)?;
+    Ok(environment)
 }
 
 /// [`start`] on a thread of its own, in the environment that `explicit` names or that of the script's folder. `then`

@@ -42,6 +42,8 @@ pub enum Kind {
     NotImplemented,
     /// The user pressed Ctrl-C.
     Interrupt,
+    /// The run was ended before the script's end because no more of it is wanted.
+    Ended,
     /// A value thrown by the script.
     Thrown,
     /// Whatever else libtorch reports.
@@ -67,6 +69,7 @@ impl Kind {
             Kind::Arithmetic => "ArithmeticError",
             Kind::NotImplemented => "NotImplementedError",
             Kind::Interrupt => "KeyboardInterrupt",
+            Kind::Ended => "RunEnded",
             Kind::Thrown => "Thrown",
             Kind::Runtime => "RuntimeError",
         }

@@ -1,10 +1,11 @@
-//! What Flambeau's scripts import: neural networks, optimisers, data, and the host's facilities.
+//! What Flambeau's scripts import: neural networks, optimisers, data, experiments, and the host's facilities.
 //!
 //! Must not know how a result is shown or who runs the script.
 
 use flambeau_runtime::script::Library;
 
 pub mod data;
+pub mod experiment;
 pub mod functional;
 pub mod host;
 pub mod io;
@@ -20,6 +21,7 @@ pub fn libraries() -> Vec<Library> {
     libraries.extend_from_slice(io::LIBRARIES);
     libraries.extend_from_slice(data::LIBRARIES);
     libraries.extend_from_slice(host::LIBRARIES);
+    libraries.push(experiment::LIBRARY);
     libraries.push(plot::LIBRARY);
     libraries.push(rich::LIBRARY);
     libraries.push(runs::LIBRARY);

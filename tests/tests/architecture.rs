@@ -18,6 +18,8 @@ const UNSAFE: &[&str] = &[
     "repl/src/kernel/iopub.rs",
     // The program as Python calls it.
     "repl/src/extension.rs",
+    // The fork of a process without threads.
+    "repl/src/trial/fork.rs",
     // The counting allocator.
     "runtime/src/memory.rs",
     // The lock behind which a session's values go from thread to thread.

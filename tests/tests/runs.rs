@@ -382,7 +382,7 @@ fn nothing_is_removed_while_a_sweep_runs() {
     let folder = folder();
     let lock = File::create(folder.path().join("lr/lock")).expect("a file");
     lock.lock().expect("a lock");
-    let line = "lr is being computed; stop the sweep before anything is removed";
+    let line = "another process is working on lr; wait for it, or give another folder";
     check_refused(folder.path(), &["rm", "lr", "--yes"], line);
     check_refused(folder.path(), &["rm", "lr", "1", "--yes"], line);
     drop(lock);

@@ -3,6 +3,7 @@
 use flambeau_protocol as protocol;
 use flambeau_runtime::script;
 use flambeau_runtime::torch::OperatorTime;
+use flambeau_stdlib::experiment::{Leader, Setup};
 
 /// What the session says, as a message.
 pub fn event(event: script::Event) -> protocol::Event {
@@ -43,6 +44,18 @@ pub fn answer(answer: protocol::Answer) -> script::Answer {
         protocol::Answer::End => script::Answer::End,
         protocol::Answer::Refused => script::Answer::Refused,
     }
+}
+
+/// How the run is recorded.
+pub fn experiment(experiment: protocol::Experiment) -> Setup {
+    let protocol::Experiment { folder, script, params, declares, keep, quiet, leader } = experiment;
+    let leader = leader.map(|leader| {
+        let protocol::Leader { socket, trial, metric, rungs } = leader;
+        Leader { socket, trial, metric, rungs }
+    });
+    // Who sent it has written it.
+    let params = params.and_then(|params| serde_json::from_str(&params).ok());
+    Setup { folder: Some(folder), script, params, declares, keep, quiet, leader }
 }
 
 /// What the script may reach.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use flambeau_protocol::{Bundle, Configure, Done, ErrorReport, Event, Language, Request};
 use flambeau_python::{Beside, Cells};
 use flambeau_runtime::script::{Input, Options, Report, Session};
-use flambeau_runtime::torch::profile;
+use flambeau_runtime::torch::{profile, set_threads};
 use rhai::Dynamic;
 
 use crate::beside::{Lanes, lane};
@@ -28,7 +28,19 @@ pub fn run(
     lanes: &Lanes,
     sink: Sink,
 ) {
-    let mut session = match catch(|| Session::new(options(configure, shared, sink))) {
+    let (experiment, threads) = (configure.experiment.clone(), configure.threads);
+    let begin = || {
+        if let Some(threads) = threads {
+            // The number is one that libtorch takes.
+            let _ = set_threads(i32::try_from(threads).unwrap_or(i32::MAX), 0);
+        }
+        let session = Session::new(options(configure, shared, sink));
+        if let Some(experiment) = experiment {
+            flambeau_stdlib::experiment::set_up(&session, convert::experiment(experiment));
+        }
+        session
+    };
+    let mut session = match catch(begin) {
         Ok(session) => session,
         Err(panic) => {
             return sink.emit(&Event::Failed(format!("the session cannot start: {panic}")));

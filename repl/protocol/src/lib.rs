@@ -16,11 +16,11 @@ pub use event::{
     Bundle, Comm, Completion, CudaMemory, DeviceMemory, Display, Done, ErrorReport, Event,
     OperatorTime, Progress, Signature, Variable, plain_text,
 };
-pub use request::{Answer, Configure, Language, Limits, Permissions, Request};
+pub use request::{Answer, Configure, Experiment, Language, Leader, Limits, Permissions, Request};
 
 /// What `flambeau_engine_abi` returns: the version of the functions that the engine library exports and
 /// of these messages. A program refuses an engine of another version.
-pub const ABI: u32 = 7;
+pub const ABI: u32 = 8;
 
 /// The file name of the engine library.
 pub const ENGINE_LIBRARY: &str = "libflambeau_engine.so";

@@ -259,9 +259,48 @@ pub struct Configure {
     pub permissions: Permissions,
     /// When the script is ended.
     pub limits: Limits,
+    /// How many threads an operator may use; as many as libtorch takes if absent.
+    #[serde(default)]
+    pub threads: Option<usize>,
+    /// Where the script's run is recorded; absent where it is not.
+    #[serde(default)]
+    pub experiment: Option<Experiment>,
     /// Whether the front end is a notebook: values are shown with HTML, and Python finds what it expects there, such
     /// as channels for widgets.
     pub notebook: bool,
+}
+
+/// How the run of a script is recorded: what `params`, `log`, `checkpoint` and their like work on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Experiment {
+    /// The run's folder, which is there.
+    pub folder: PathBuf,
+    /// The script.
+    pub script: PathBuf,
+    /// What is given for parameters: a JSON object; absent where the script's arguments are that.
+    pub params: Option<String>,
+    /// Whether the script is only to say which parameters it has, and ends where it does.
+    pub declares: bool,
+    /// How many checkpoints stay.
+    pub keep: usize,
+    /// Whether records are not shown as they are logged.
+    pub quiet: bool,
+    /// Who leads the run, where somebody does.
+    pub leader: Option<Leader>,
+}
+
+/// Who leads a run: is told when it has come to a rung of successive halving, and may ask it to end at its next
+/// checkpoint.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Leader {
+    /// The socket at which it listens.
+    pub socket: PathBuf,
+    /// The trial's number there.
+    pub trial: i64,
+    /// The metric that counts; absent where nothing is compared.
+    pub metric: Option<String>,
+    /// The steps at which it is told the metric.
+    pub rungs: Vec<i64>,
 }
 
 /// What a script may reach outside the engine.

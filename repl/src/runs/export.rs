@@ -4,7 +4,7 @@ use std::io::stdout;
 use std::path::Path;
 
 use flambeau_experiments::export::{Kind, write_metrics, write_trials};
-use flambeau_experiments::{Table, files, tensorboard};
+use flambeau_experiments::{Run, Table, files, tensorboard};
 
 use super::arguments::Export;
 use super::{problem, sweeps, table};
@@ -53,7 +53,7 @@ fn write_events(table: &Table<'_>, folder: &Path) -> Result<(), Problem> {
         }
         files::make_folder(&place).map_err(problem)?;
         let records = row.run().metrics().map_err(problem)?;
-        tensorboard::from_metrics(records, &place.join(tensorboard::NAME)).map_err(problem)?;
+        tensorboard::from_metrics(&records, &Run::at(&place).events()).map_err(problem)?;
     }
     Ok(())
 }

@@ -7,9 +7,10 @@ use flambeau_experiments::{Table, export, params};
 
 use super::arguments::Ls;
 use super::listing::{Listing, Worth, heading};
-use super::{duration, now, problem, sweeps, table};
+use super::{duration, problem, sweeps, table};
 use crate::draw;
 use crate::problem::{Problem, exit};
+use crate::record::now;
 
 /// How much of an error stands in a table, in characters.
 const ERROR: usize = 40;

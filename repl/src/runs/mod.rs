@@ -13,7 +13,6 @@ mod tail;
 
 use std::cmp::Ordering;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use flambeau_experiments::{Error, Store, Sweep, Table, Trial};
 
@@ -115,11 +114,6 @@ impl Order {
             _ => None,
         }
     }
-}
-
-/// Seconds since 1970.
-fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |passed| passed.as_secs_f64())
 }
 
 /// How long something took.

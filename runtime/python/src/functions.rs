@@ -8,7 +8,7 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 use rhai::{Dynamic, Map};
 
 use crate::errors::Attempt;
-use crate::interpreter::{helper, outside, with};
+use crate::interpreter::{helper, is_started, outside, with};
 use crate::object::PyObject;
 use crate::{from_python, to_python};
 
@@ -111,6 +111,12 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         doc: "Runs Python statements; what they define is in py.globals. The text may be indented.",
         example: "py.exec(`\n    def double(x):\n        return 2 * x\n`);\nprint(py.eval(\"double(21)\"));",
         call: |args| code(args, "execute"),
+    },
+    Function {
+        schema: "py.is_running() -> bool",
+        doc: "Whether the interpreter has started, which it does with the first use of py.",
+        example: "print(py.is_running());",
+        call: |_| Ok(is_started().into()),
     },
     Function {
         schema: "py.help(Any object) -> None",

@@ -83,6 +83,38 @@ impl<'a> Context<'a> {
         frames
     }
 
+    /// `receiver.name(args)`, as a script would write it.
+    ///
+    /// # Errors
+    /// A `NameError` where it has no such method; what the call raises.
+    pub fn call_method(
+        &self,
+        receiver: &Dynamic,
+        name: &str,
+        args: Vec<Dynamic>,
+    ) -> Result<Dynamic> {
+        let mut all = vec![receiver.clone()];
+        all.extend(args);
+        let mut all: Vec<&mut Dynamic> = all.iter_mut().collect();
+        dispatch::call_name(name, &mut all, self)
+    }
+
+    /// Whether a value has a method of this name, as far as that is known without asking another language.
+    pub fn has_method(&self, value: &Dynamic, name: &str) -> bool {
+        let type_name = dispatch::type_of(value, &self.state);
+        self.state.functions.contains_key(&format!("{type_name}.{name}"))
+    }
+
+    /// Whether a value is of the type that scripts see by this name.
+    pub fn is_of_type(&self, value: &Dynamic, name: &str) -> bool {
+        dispatch::type_of(value, &self.state) == name
+    }
+
+    /// Whether there is a function of this dotted name.
+    pub fn has_function(&self, name: &str) -> bool {
+        self.state.functions.contains_key(name)
+    }
+
     /// Calls a closure with `this` bound.
     pub fn call_with_this(
         &self,

@@ -259,7 +259,7 @@ fn as_items(items: Items) -> Box<dyn Iterator<Item = RhaiResult<Dynamic>>> {
     Box::new(items.map(|item| {
         item.map_err(|error| {
             let called_back = !error.position.is_none();
-            let stop = matches!(error.kind, Kind::Interrupt | Kind::Limit);
+            let stop = matches!(error.kind, Kind::Interrupt | Kind::Limit | Kind::Ended);
             let raised = to_rhai(error, Position::NONE);
             // Raised in a closure of the script: the loop is on the way to it. Rhai puts its place in.
             match called_back && !stop {

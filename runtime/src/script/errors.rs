@@ -18,7 +18,7 @@ pub(crate) fn to_rhai(mut error: Error, position: Position) -> Box<EvalAltResult
     let position = error.position;
     match error.kind {
         // Not catchable: a script must not swallow Ctrl-C or a limit.
-        Kind::Interrupt | Kind::Limit => {
+        Kind::Interrupt | Kind::Limit | Kind::Ended => {
             if let Some(state) = context::active_state() {
                 state.stop_with(error.clone());
             }

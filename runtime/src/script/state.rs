@@ -1,7 +1,7 @@
 //! What a session shares with the native functions that it calls: the library's index, output,
 //! permissions, limits, the interrupt flag and the top-level names that functions read.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -102,6 +102,8 @@ pub struct State {
     definitions: RefCell<HashMap<String, String>>,
     /// The session's variables when the evaluation began.
     variables: RefCell<Vec<String>>,
+    /// What libraries keep for the session, by its type.
+    kept: RefCell<HashMap<TypeId, Rc<dyn Any>>>,
 }
 
 /// Columns of a terminal of which nothing is known.
@@ -146,6 +148,7 @@ impl State {
             signatures: RefCell::default(),
             definitions: RefCell::default(),
             variables: RefCell::default(),
+            kept: RefCell::default(),
         };
         for library in libraries {
             for make in library.types {
@@ -332,6 +335,22 @@ impl State {
     /// Whether a limit is set that must be looked at from time to time.
     pub(crate) fn check_due(&self) -> bool {
         self.limits.seconds.is_some() || self.limits.memory.is_some()
+    }
+
+    /// What a library keeps for this session under a type of its own; made when it is asked for first.
+    pub fn kept<T: Any>(&self, make: impl FnOnce() -> T) -> Rc<T> {
+        let known = self.kept.borrow().get(&TypeId::of::<T>()).cloned();
+        if let Some(known) = known.and_then(|known| known.downcast::<T>().ok()) {
+            return known;
+        }
+        let made = Rc::new(make());
+        self.kept.borrow_mut().insert(TypeId::of::<T>(), made.clone());
+        made
+    }
+
+    /// What `args` is in scripts.
+    pub fn args(&self) -> &[String] {
+        &self.args
     }
 
     /// Hands an event to the front end.

@@ -21,7 +21,7 @@ pub use shim::{
     Exceptions, Generator, OperatorTime, borrowed, borrowed_generator, bytes, cuda_built,
     cuda_empty_cache, cuda_memory, cuda_reset_peak, default_dtype, grad_enabled, grad_fn_name,
     inference_enabled, limit_memory, manual_seed, memory, on_python_error, package_folder, profile,
-    python_generator, python_object, set_grad_enabled,
+    python_generator, python_object, set_grad_enabled, set_threads,
 };
 pub(crate) use tensor::Mark;
 pub use tensor::Tensor;

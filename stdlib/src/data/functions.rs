@@ -92,6 +92,26 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         call: DataLoader::from_args,
     },
     Function {
+        schema: "DataLoader.state_dict(DataLoader self) -> Map",
+        doc: "Where the loader is in its epoch: how many batches were handed out, and the random state \
+              that its order came from. Empty between two epochs.",
+        example: "let loader = data.DataLoader(torch.arange(8), batch_size: 2);\n\
+                  for batch in loader { print(loader.state_dict().batches); break; }",
+        call: |args| Ok(args.object::<DataLoader>(0)?.state_dict().into()),
+    },
+    Function {
+        schema: "DataLoader.load_state_dict(DataLoader self, Map state_dict) -> None",
+        doc: "Has the next epoch go on where `state_dict()` says, in the same order, behind the batches that \
+              were handed out already.",
+        example: "let loader = data.DataLoader(torch.arange(8), batch_size: 2);\n\
+                  loader.load_state_dict(loader.state_dict())",
+        call: |args| {
+            let state = args.map(1)?;
+            args.object::<DataLoader>(0)?.load_state_dict(&state)?;
+            Ok(Dynamic::UNIT)
+        },
+    },
+    Function {
         schema: "data.SequentialSampler(Any data_source) -> Sampler",
         doc: "Samples in their order.",
         example: "data.SequentialSampler(torch.zeros([3]))",

@@ -1,11 +1,12 @@
 //! `DataLoader`: batches of a dataset, epoch by epoch.
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Context, Items, Object, convert};
 use flambeau_runtime::torch::{Device, Generator, Tensor};
-use rhai::{Array, Dynamic};
+use rhai::{Array, Dynamic, Map};
 
 use super::collate::collate;
 use super::dataset::{Dataset, Kind};
@@ -18,6 +19,46 @@ use super::sampler::{
 /// A loader; a clone is the same one.
 #[derive(Clone)]
 pub struct DataLoader(Rc<Config>);
+
+/// Where a loader is in an epoch.
+#[derive(Clone)]
+struct Position {
+    /// The state of the generator when the epoch began: it says the order.
+    start: Tensor,
+    /// Batches that were handed out.
+    batches: usize,
+}
+
+/// The batches of one epoch. What it has handed out is known to its loader until it ends.
+struct Epoch {
+    config: Rc<Config>,
+    number: u64,
+    items: Items,
+}
+
+impl Iterator for Epoch {
+    type Item = Result<Dynamic>;
+
+    fn next(&mut self) -> Option<Result<Dynamic>> {
+        let item = self.items.next();
+        if self.config.epochs.get() == self.number {
+            match (&mut *self.config.position.borrow_mut(), &item) {
+                (Some(position), Some(_)) => position.batches += 1,
+                (position, None) => *position = None,
+                (None, _) => {}
+            }
+        }
+        item
+    }
+}
+
+impl Drop for Epoch {
+    fn drop(&mut self) {
+        if self.config.epochs.get() == self.number {
+            *self.config.position.borrow_mut() = None;
+        }
+    }
+}
 
 /// Where lists of indices come from.
 enum Batching {
@@ -39,6 +80,12 @@ struct Config {
     collate: Option<Dynamic>,
     pin_memory: bool,
     generator: Option<Generator>,
+    /// Epochs that were begun.
+    epochs: Cell<u64>,
+    /// Where the last of them is; nowhere between two.
+    position: RefCell<Option<Position>>,
+    /// Where the next one begins, for a loader that goes on.
+    goes_on: RefCell<Option<Position>>,
 }
 
 /// Positions of the arguments in the schema of `data.DataLoader`.
@@ -121,6 +168,9 @@ impl DataLoader {
             collate,
             pin_memory,
             generator,
+            epochs: Cell::new(0),
+            position: RefCell::default(),
+            goes_on: RefCell::default(),
         }))))
     }
 
@@ -165,12 +215,82 @@ impl DataLoader {
         }
     }
 
+    /// Begins an epoch, or goes on with one that was loaded.
     fn epoch(&self) -> Result<Items> {
+        let config = self.0.clone();
+        let generator = match &config.generator {
+            Some(generator) => generator.clone(),
+            None => Generator::default_of(Device::CPU)?,
+        };
+        let goes_on = config.goes_on.borrow_mut().take();
+        let items = match &goes_on {
+            None => {
+                let start = Tensor::from(generator.state()?);
+                *config.position.borrow_mut() = Some(Position { start, batches: 0 });
+                self.batches(0)?
+            }
+            Some(position) => {
+                let now = generator.state()?;
+                generator.set_state(&position.start)?;
+                let items = self.batches(position.batches);
+                // Torch's own numbers are used by others too. Those of a generator of the loader's own are
+                // where they were once as many batches have been drawn.
+                if config.generator.is_none() {
+                    generator.set_state(&now)?;
+                }
+                *config.position.borrow_mut() = Some(position.clone());
+                items?
+            }
+        };
+        let number = config.epochs.get() + 1;
+        config.epochs.set(number);
+        Ok(Box::new(Epoch { config, number, items }))
+    }
+
+    /// Where it is, to be saved: `{}` between two epochs.
+    pub(crate) fn state_dict(&self) -> Map {
+        let mut state = Map::new();
+        // What was loaded and not begun is still where it is.
+        let position = self.0.goes_on.borrow().clone().or_else(|| self.0.position.borrow().clone());
+        if let Some(Position { start, batches }) = position {
+            state.insert("start".into(), Dynamic::from(start));
+            state.insert("batches".into(), Dynamic::from_int(batches as i64));
+        }
+        state
+    }
+
+    /// Has the next epoch go on where [`DataLoader::state_dict`] says.
+    ///
+    /// # Errors
+    /// A `ValueError` for a map that it did not give.
+    pub(crate) fn load_state_dict(&self, state: &Map) -> Result<()> {
+        let position = match (state.get("start").and_then(convert::tensor), state.get("batches")) {
+            (None, None) => None,
+            (Some(start), Some(batches)) => {
+                let batches = convert::int(batches).and_then(|n| usize::try_from(n).ok());
+                batches.map(|batches| Position { start, batches })
+            }
+            _ => {
+                return Err(Error::value("this is no state of a DataLoader")
+                    .help("take it from loader.state_dict()"));
+            }
+        };
+        *self.0.goes_on.borrow_mut() = position;
+        Ok(())
+    }
+
+    /// The batches of an epoch behind the first `skipped`.
+    fn batches(&self, skipped: usize) -> Result<Items> {
         let config = self.0.clone();
         // PyTorch draws a base seed for its workers at the start of every epoch. The number is not
         // needed here, but the draw is, or the shuffles would differ from Python's.
         random_seed(config.generator.as_ref())?;
-        let order = self.order()?;
+        let mut order = self.order()?;
+        for _ in 0..skipped {
+            // Drawn, and nothing is fetched.
+            let Some(indices) = order.next() else { break };
+            indices?;
+        }
         let pin = config.pin_memory && tch::Cuda::is_available();
         let native = match (&config.batching, &config.collate) {
             (Batching::Size { .. } | Batching::Given(_), None) => Native::of(&config.dataset),

@@ -69,7 +69,7 @@ pub(crate) fn text(value: &Dynamic, pretty: bool) -> Result<String> {
     text.map_err(|error| Error::value(format!("json: {error}")))
 }
 
-/// A value of JSON as a script has it.
+/// A value of JSON as a script's.
 pub(crate) fn from_json(value: Value) -> Dynamic {
     match value {
         Value::Null => Dynamic::UNIT,
@@ -87,7 +87,8 @@ pub(crate) fn from_json(value: Value) -> Dynamic {
     }
 }
 
-fn to_json(value: &Dynamic, depth: usize) -> Result<Value> {
+/// A script's value as JSON, `depth` levels below the one that is asked for.
+pub(crate) fn to_json(value: &Dynamic, depth: usize) -> Result<Value> {
     if depth > MAX_DEPTH {
         return Err(Error::value(format!(
             "json: the value is nested deeper than {MAX_DEPTH} levels"

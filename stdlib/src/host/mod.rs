@@ -10,10 +10,10 @@ mod json;
 mod math;
 mod mt19937;
 mod progress;
-mod random;
+pub(crate) mod random;
 mod time;
 
-pub(crate) use json::{from_json, text as json_text};
+pub(crate) use json::{from_json, text as json_text, to_json};
 pub use progress::Progress;
 
 /// What this shelf declares.

@@ -56,6 +56,26 @@ impl Mt19937 {
         Mt19937 { state, next: N, gauss_next: None }
     }
 
+    /// The state in numbers: the words and where the next one is; the normal number that is left over is apart.
+    pub fn words(&self) -> Vec<i64> {
+        let words = self.state.iter().map(|&word| i64::from(word));
+        words.chain([self.next as i64]).collect()
+    }
+
+    /// What [`Mt19937::words`] gave; `None` for anything else.
+    pub fn from_words(words: &[i64], gauss_next: Option<f64>) -> Option<Mt19937> {
+        let (&next, words) = words.split_last()?;
+        let mut state = [0u32; N];
+        if words.len() != N {
+            return None;
+        }
+        for (place, &word) in state.iter_mut().zip(words) {
+            *place = u32::try_from(word).ok()?;
+        }
+        let next = usize::try_from(next).ok().filter(|&next| next <= N)?;
+        Some(Mt19937 { state, next, gauss_next })
+    }
+
     fn refill(&mut self) {
         for i in 0..N {
             let y = (self.state[i] & 0x8000_0000) | (self.state[(i + 1) % N] & 0x7fff_ffff);

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function, convert};
-use rhai::{Array, Dynamic};
+use rhai::{Array, Dynamic, Map};
 
 use super::mt19937::Mt19937;
 
@@ -36,6 +36,25 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         call: |args| {
             let seed = args.opt_int(0)?.unwrap_or_else(unpredictable);
             with(|random| *random = Mt19937::new(seed));
+            Ok(Dynamic::UNIT)
+        },
+    },
+    Function {
+        schema: "random.getstate() -> Map",
+        doc: "Where the numbers of `random` are: for `random.setstate`.",
+        example: "let state = random.getstate();\n\
+                  let a = random.random();\n\
+                  random.setstate(state);\n\
+                  a == random.random()",
+        call: |_| Ok(state().into()),
+    },
+    Function {
+        schema: "random.setstate(Map state) -> None",
+        doc: "Goes back to where the numbers of `random` were.",
+        example: "random.setstate(random.getstate())",
+        call: |args| {
+            let state = args.map(0)?;
+            set_state(&state)?;
             Ok(Dynamic::UNIT)
         },
     },
@@ -137,6 +156,31 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         },
     },
 ];
+
+/// Where the numbers are.
+pub(crate) fn state() -> Map {
+    let (words, gauss) = with(|random| (random.words(), random.gauss_next));
+    let mut map = Map::new();
+    map.insert("words".into(), convert::from_ints(&words));
+    map.insert("gauss_next".into(), gauss.map_or(Dynamic::UNIT, Dynamic::from));
+    map
+}
+
+/// Goes back to where the numbers were.
+///
+/// # Errors
+/// A `ValueError` for what [`state`] did not give.
+pub(crate) fn set_state(state: &Map) -> Result<()> {
+    let words = state.get("words").and_then(convert::ints);
+    let gauss = state.get("gauss_next").and_then(convert::float);
+    let random = words.and_then(|words| Mt19937::from_words(&words, gauss));
+    let random = random.ok_or_else(|| {
+        Error::value("random.setstate(): this is no state of random")
+            .help("take it from random.getstate()")
+    })?;
+    with(|held| *held = random);
+    Ok(())
+}
 
 fn between(a: i64, b: i64, empty: impl Fn() -> String) -> Result<Dynamic> {
     // The width of i64's whole range needs one bit more than there is.

@@ -13,7 +13,7 @@ mod npz;
 mod numbers;
 pub(crate) mod raw;
 mod safetensors;
-mod save;
+pub(crate) mod save;
 mod table;
 
 pub use table::Table;

@@ -7,6 +7,7 @@
 //! a state dict has the keys that `load_state_dict` wants.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Context, Function, convert};
@@ -39,11 +40,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
                   torch.load(\"runs/doc/checkpoint.safetensors\").epoch",
         call: |args| {
             let path = args.ctx().writable(&args.str(1)?)?;
-            let mut writer = Writer::default();
-            let structure = writer.encode(args.get(0), "", 0)?;
-            let text = structure.to_string();
-            let metadata = [("format", "pt".to_owned()), (STRUCTURE, text)];
-            safetensors::write(&path, &writer.tensors, &metadata)?;
+            save(&path, args.get(0))?;
             Ok(Dynamic::UNIT)
         },
     },
@@ -59,24 +56,44 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         call: |args| {
             let path = args.ctx().readable(&args.str(0)?)?;
             let device = args.opt_device(1)?;
-            let mut reader = Reader::open(&path)?;
-            let structure = match reader.metadata(STRUCTURE) {
-                None => None,
-                Some(text) => Some(serde_json::from_str(text).map_err(|error| {
-                    Error::io(&path, format!("is damaged: the structure is not JSON: {error}"))
-                })?),
-            };
-            let tensors = read_tensors(&mut reader, device, args.ctx())?;
-            match structure {
-                Some(value) => decode(&value, &tensors.into_iter().collect())
-                    .map_err(|cause| Error::io(&path, cause)),
-                None => Ok(Dynamic::from(state_dict(
-                    tensors.into_iter().map(|(name, t)| (name, Dynamic::from(t))).collect(),
-                ))),
-            }
+            load(&path, device, args.ctx())
         },
     },
 ];
+
+/// Saves a value, whole or not at all.
+///
+/// # Errors
+/// A `TypeError` for a value that cannot be saved; an `IoError` that names the file.
+pub(crate) fn save(path: &Path, value: &Dynamic) -> Result<()> {
+    let mut writer = Writer::default();
+    let structure = writer.encode(value, "", 0)?;
+    let metadata = [("format", "pt".to_owned()), (STRUCTURE, structure.to_string())];
+    safetensors::write(path, &writer.tensors, &metadata)
+}
+
+/// What [`save`] saved; of another safetensors file the state dict of its tensors.
+///
+/// # Errors
+/// An `IoError` for a file that is missing or damaged.
+pub(crate) fn load(path: &Path, device: Option<Device>, ctx: &Context<'_>) -> Result<Dynamic> {
+    let mut reader = Reader::open(path)?;
+    let structure = match reader.metadata(STRUCTURE) {
+        None => None,
+        Some(text) => Some(serde_json::from_str(text).map_err(|error| {
+            Error::io(path, format!("is damaged: the structure is not JSON: {error}"))
+        })?),
+    };
+    let tensors = read_tensors(&mut reader, device, ctx)?;
+    match structure {
+        Some(value) => {
+            decode(&value, &tensors.into_iter().collect()).map_err(|cause| Error::io(path, cause))
+        }
+        None => Ok(Dynamic::from(state_dict(
+            tensors.into_iter().map(|(name, t)| (name, Dynamic::from(t))).collect(),
+        ))),
+    }
+}
 
 /// Names and values of a state dict, in its order.
 pub(crate) fn entries(state: &StateDict) -> Vec<(String, Dynamic)> {

@@ -42,7 +42,11 @@ impl Session {
             (Ok(value), None) => return Ok(value),
             (Err(error), None) => error,
             // It may know where it was stopped.
-            (Err(error), Some(_)) if matches!(error.kind, Kind::Interrupt | Kind::Limit) => error,
+            (Err(error), Some(_))
+                if matches!(error.kind, Kind::Interrupt | Kind::Limit | Kind::Ended) =>
+            {
+                error
+            }
             (_, Some(why)) => why,
         };
         Err(Box::new(self.report_foreign(error, source)))

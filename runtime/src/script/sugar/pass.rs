@@ -113,6 +113,10 @@ impl<'a> Pass<'a> {
         if self.is_key(i, &previous) {
             return self.key(i);
         }
+        if self.is_short_entry(i, &previous) {
+            let name = name_of(&self.items[i].token).unwrap_or_default().to_owned();
+            self.insert(i, &format!("{name}: "));
+        }
         match self.items[i].token.clone() {
             Token::Let | Token::Const => self.declaration(i),
             Token::Fn => self.function(i),
@@ -221,6 +225,14 @@ impl<'a> Pass<'a> {
             _ => false,
         };
         word && place && self.token(i + 1) == Some(&Token::Colon)
+    }
+
+    /// Whether an entry of a map stands at `i` that is only the name of its variable: `#{step, loss}`.
+    fn is_short_entry(&self, i: usize, previous: &Option<Token>) -> bool {
+        matches!(self.items[i].token, Token::Identifier(_))
+            && self.frames.last().is_some_and(|frame| frame.kind == Kind::Map)
+            && matches!(previous, Some(Token::MapStart | Token::Comma))
+            && matches!(self.token(i + 1), Some(Token::Comma | Token::RightBrace))
     }
 
     /// The first named argument of a call opens a map; Rhai wants its own words as keys in quotes.

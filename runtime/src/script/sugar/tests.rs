@@ -32,6 +32,15 @@ fn named_arguments_become_a_map() {
 }
 
 #[test]
+fn a_name_alone_in_a_map_is_an_entry_of_that_name() {
+    check("#{step, loss}", "#{step: step, loss: loss}");
+    check("f(#{a, b: 1, c,})", "f(#{a: a, b: 1, c: c,})");
+    check("#{a: [b, c], d: #{e}}", "#{a: [b, c], d: #{e: e}}");
+    check("let o = 1; let f = || o; #{o}", "let o = 1; let f = || o; #{o: o}");
+    check("{ a }; [a, b]; f(a, b)", "{ a }; [a, b]; f(a, b)");
+}
+
+#[test]
 fn calls_of_variables_become_method_calls() {
     check("let f = |x| x; f(3)", "let f = |x| x; f.__call__(3)");
     check("model(x, dim: 1)", "model.__call__(x, #{dim: 1})");

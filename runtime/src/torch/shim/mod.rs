@@ -28,11 +28,12 @@ pub(crate) use graph::{
     remove_hook, set_anomaly,
 };
 pub use graph::{grad_enabled, inference_enabled, set_grad_enabled};
+pub use process::set_threads;
 pub use process::{
     cuda_built, cuda_empty_cache, cuda_memory, cuda_reset_peak, default_dtype, limit_memory,
     manual_seed, memory, package_folder,
 };
-pub(crate) use process::{set_default_dtype, set_threads, use_small_blocks};
+pub(crate) use process::{set_default_dtype, use_small_blocks};
 pub(crate) use profile::storage;
 pub use profile::{OperatorTime, profile};
 pub(crate) use python::fail_with;

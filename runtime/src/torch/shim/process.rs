@@ -40,7 +40,7 @@ pub fn manual_seed(seed: u64) -> Result<()> {
 ///
 /// # Errors
 /// The second number can be set only before any work.
-pub(crate) fn set_threads(within: i32, between: i32) -> Result<()> {
+pub fn set_threads(within: i32, between: i32) -> Result<()> {
     // SAFETY: no pointers.
     check(unsafe { ffi::fb_set_threads(within, between) })
 }
