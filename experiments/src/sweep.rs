@@ -28,8 +28,7 @@ pub enum Goal {
 impl Goal {
     /// What a metric of this name is for, where nobody has said.
     pub fn guess(metric: &str) -> Goal {
-        const SMALL: [&str; 9] =
-            ["loss", "err", "perplexity", "ppl", "nll", "mse", "mae", "rmse", "regret"];
+        const SMALL: [&str; 6] = ["loss", "error", "perplexity", "nll", "mse", "mae"];
         let name = metric.to_lowercase();
         if SMALL.iter().any(|small| name.contains(small)) { Goal::Min } else { Goal::Max }
     }

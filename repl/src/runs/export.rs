@@ -7,7 +7,7 @@ use flambeau_experiments::export::{Kind, write_metrics, write_trials};
 use flambeau_experiments::{Run, Table, files, tensorboard};
 
 use super::arguments::Export;
-use super::{problem, sweeps, table};
+use super::{problem, sweeps, whole};
 use crate::draw;
 use crate::problem::{Problem, exit};
 
@@ -19,7 +19,7 @@ pub fn export(export: &Export) -> Result<u8, Problem> {
     let output = export.output.as_deref().map(|path| kind(path).map(|kind| (path, kind)));
     let output = output.transpose()?;
     let sweeps = sweeps(&export.choice)?;
-    let table = table(&sweeps, &export.choice)?;
+    let table = whole(&sweeps, &export.choice)?;
     if let Some((path, kind)) = output {
         let written = match export.metrics {
             true => write_metrics(&table, path, kind),

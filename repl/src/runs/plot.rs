@@ -7,7 +7,7 @@ use flambeau_experiments::curves::Axis;
 use flambeau_experiments::{Picture, files};
 
 use super::arguments::{self, Plot};
-use super::{problem, sweeps, table};
+use super::{problem, sweeps, whole};
 use crate::cli::Shared;
 use crate::draw::{self, Screen};
 use crate::picture;
@@ -25,7 +25,7 @@ pub fn plot(plot: &Plot, shared: &Shared) -> Result<u8, Problem> {
         kind(path)?;
     }
     let sweeps = sweeps(&plot.choice)?;
-    let mut table = table(&sweeps, &plot.choice)?;
+    let mut table = whole(&sweeps, &plot.choice)?;
     let metric = match &plot.metric {
         Some(metric) => metric.clone(),
         None => table.curve_metric().map_err(problem)?,
