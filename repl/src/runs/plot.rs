@@ -1,7 +1,7 @@
 //! `flambeau runs plot OUT…`: learning curves, as a file or on the terminal.
 
 use std::io::{self, IsTerminal, stdout};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flambeau_experiments::curves::Axis;
 use flambeau_experiments::{Picture, files};
@@ -80,7 +80,7 @@ fn kind(path: &Path) -> Result<Kind, Problem> {
     }
 }
 
-fn write(path: &PathBuf, svg: &str) -> Result<(), Problem> {
+fn write(path: &Path, svg: &str) -> Result<(), Problem> {
     let bytes = match kind(path)? {
         Kind::Svg => svg.as_bytes().to_vec(),
         Kind::Png => picture::png(svg, FINE)
