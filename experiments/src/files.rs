@@ -1,4 +1,6 @@
-//! Files that are whole or not there, whatever happens meanwhile.
+//! Files that are whole or not there, whatever happens to the process that writes them.
+//!
+//! What must outlive a power cut too is flushed to the disk, which takes milliseconds; what can be made again is not.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -14,6 +16,18 @@ use crate::error::{Error, Result};
 /// # Errors
 /// A folder that is missing or cannot be written, a full disk.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, bytes, true)
+}
+
+/// Writes a file whole or not at all, for what can be made again: after a power cut it may be damaged.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_lightly(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, bytes, false)
+}
+
+fn replace(path: &Path, bytes: &[u8], flush: bool) -> Result<()> {
     let wrong = |error: &std::io::Error| Error::file(path, error);
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
@@ -25,14 +39,18 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     }
     let mut file = builder.tempfile_in(folder).map_err(|error| wrong(&error))?;
     file.write_all(bytes).map_err(|error| wrong(&error))?;
-    file.as_file().sync_all().map_err(|error| wrong(&error))?;
+    if flush {
+        file.as_file().sync_all().map_err(|error| wrong(&error))?;
+    }
     file.persist(path).map_err(|error| wrong(&error.error))?;
-    sync_folder(folder);
+    if flush {
+        sync_folder(folder);
+    }
     Ok(())
 }
 
 /// Has the names in a folder reach the disk, where its file system can do that.
-pub fn sync_folder(folder: &Path) {
+fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
     }
@@ -43,10 +61,33 @@ pub fn sync_folder(folder: &Path) {
 /// # Errors
 /// As [`write`].
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    write(path, &json(path, value)?)
+}
+
+/// [`write_lightly`] of a value as JSON.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_json_lightly(path: &Path, value: &impl Serialize) -> Result<()> {
+    write_lightly(path, &json(path, value)?)
+}
+
+fn json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(value)
         .map_err(|error| Error::Damaged { path: path.to_owned(), cause: error.to_string() })?;
     text.push(b'\n');
-    write(path, &text)
+    Ok(text)
+}
+
+/// What was read, or nothing where the file is damaged: for what can be made again.
+///
+/// # Errors
+/// A file that cannot be read; one of another version.
+pub fn if_whole<T>(read: Result<Option<T>>) -> Result<Option<T>> {
+    match read {
+        Err(Error::Damaged { .. }) => Ok(None),
+        read => read,
+    }
 }
 
 /// Reads a value that was written as JSON; nothing where there is no such file.

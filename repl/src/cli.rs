@@ -110,6 +110,8 @@ pub enum Command {
     /// Stand ready for trials of a sweep: a process of a sweep calls this.
     #[command(hide = true)]
     Nursery {
+        /// The folder of the script.
+        folder: PathBuf,
         /// Begin a new process for each trial.
         #[arg(long)]
         spawn: bool,

@@ -75,7 +75,7 @@ impl Recording {
         files::make_folder(folder)?;
         let lock = lock(folder, patience)?;
         let run = Run::at(folder);
-        let known = run.status()?;
+        let known = files::if_whole(run.status())?;
         if let Some(status) = &known
             && status.state == State::Done
         {
@@ -93,7 +93,7 @@ impl Recording {
             result: None,
             ..status
         };
-        files::write_json(&run.file("status.json"), &status)?;
+        files::write_json_lightly(&run.file("status.json"), &status)?;
         Ok(Opened::Begun(Box::new(Recording { run, experiment, status, _lock: lock })))
     }
 
@@ -117,7 +117,7 @@ impl Recording {
         status.error =
             error.filter(|_| status.state == State::Failed).map(|error| error.plain.clone());
         status.ended = Some(now());
-        status.result = files::read_json::<Map>(&self.run.result())?;
+        status.result = files::if_whole(files::read_json::<Map>(&self.run.result()))?;
         files::write_json(&self.run.file("status.json"), status)?;
         Ok(status.state)
     }

@@ -96,12 +96,8 @@ impl Live {
 
     /// Says a line that stays.
     pub fn say(&self, text: &str) {
-        if self.terminal {
-            // A terminal that has gone shows nothing.
-            let _ = self.bars.println(text);
-        } else {
-            eprintln!("{text}");
-        }
+        // Away with the lines of running trials, and back again behind it.
+        self.bars.suspend(|| eprintln!("{text}"));
     }
 
     fn moved(&mut self, from: State, to: State) {

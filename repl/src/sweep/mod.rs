@@ -17,6 +17,7 @@ mod values;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
@@ -67,7 +68,12 @@ pub fn sweep(arguments: &Sweep, shared: &Shared) -> Result<u8, Problem> {
     let settings = Settings::of(arguments)?;
     let (sender, happenings) = mpsc::channel();
     watch(sender.clone()).map_err(|error| Problem::EngineFailed(error.to_string()))?;
-    let (mut local, why) = Local::start(settings.spawn, shared, sender.clone())?;
+    let (mut local, why) = Local::start(
+        settings.spawn,
+        settings.script.parent().unwrap_or(Path::new(".")),
+        shared,
+        sender.clone(),
+    )?;
     let task = task(&settings, shared);
     let declared = declared::declared(&settings, &mut local, &happenings, &task)?;
     let planned = plan::plan(&settings, &declared)?;
@@ -147,7 +153,7 @@ fn list(planned: &[Map], varied: &[String]) -> u8 {
     for (i, params) in planned.iter().enumerate() {
         println!("{:>4}  {}", i + 1, live::name(params, varied));
     }
-    println!("{} trials", planned.len());
+    println!("{} {}", planned.len(), if planned.len() == 1 { "trial" } else { "trials" });
     exit::OK
 }
 

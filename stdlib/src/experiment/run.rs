@@ -307,10 +307,11 @@ impl Run {
         }
         run.result.extend(result);
         match &run.setup.folder {
-            Some(folder) => {
-                experiments::files::write_json(&experiments::Run::at(folder).result(), &run.result)
-                    .map_err(failed)
-            }
+            Some(folder) => experiments::files::write_json_lightly(
+                &experiments::Run::at(folder).result(),
+                &run.result,
+            )
+            .map_err(failed),
             None => Ok(()),
         }
     }
@@ -320,7 +321,7 @@ impl Recorded {
     /// Keeps what is run; a folder is of one set of parameters.
     fn keep_params(&self, folder: &Path, params: &Record) -> Result<()> {
         let run = experiments::Run::at(folder);
-        if let Some(known) = run.config().map_err(failed)?
+        if let Some(known) = experiments::files::if_whole(run.config()).map_err(failed)?
             && !known.params.is_empty()
             && known.params != *params
         {
@@ -342,7 +343,7 @@ impl Recorded {
             script: self.setup.script.clone(),
             params: params.clone(),
         };
-        experiments::files::write_json(&run.file("config.json"), &config).map_err(failed)
+        experiments::files::write_json_lightly(&run.file("config.json"), &config).map_err(failed)
     }
 
     /// The files of the records, opened with the first of them.
