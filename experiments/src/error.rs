@@ -41,6 +41,12 @@ pub enum Error {
     /// A parameter has a wrong name or a wrong value.
     #[error("{0}")]
     Parameter(String),
+    /// Nothing has the name that was asked for: a metric, a column, a trial.
+    #[error("{0}")]
+    Name(String),
+    /// A picture of nothing.
+    #[error("{0}")]
+    Picture(String),
 }
 
 impl Error {
@@ -50,6 +56,16 @@ impl Error {
         // `File exists (os error 17)`: the number says nothing to a reader.
         let cause = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
         Error::File { path: path.to_owned(), cause }
+    }
+
+    /// A name that nothing has, and those that there are.
+    pub fn name(what: &str, name: &str, known: &[&str]) -> Error {
+        let hint = match crate::params::near(name, known) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None if known.is_empty() => "there is none yet".to_owned(),
+            None => format!("there is {}", known.join(", ")),
+        };
+        Error::Name(format!("no trial has {what} '{name}'; {hint}"))
     }
 
     /// What SQLite says of a file.

@@ -20,18 +20,30 @@
 //!     status.json         how it ended
 //! ```
 
+pub mod chart;
+pub mod curves;
 pub mod error;
+pub mod export;
 pub mod files;
+#[cfg(test)]
+mod fixture;
 pub mod metrics;
 pub mod params;
+pub mod picture;
+pub mod remove;
 pub mod run;
 pub mod store;
+pub mod sweep;
+pub mod table;
 pub mod tensorboard;
 
 pub use error::{Error, Result};
 pub use metrics::Metrics;
+pub use picture::Picture;
 pub use run::{Config, Run, State, Status};
 pub use store::{Store, Trial};
+pub use sweep::{Goal, Sweep};
+pub use table::Table;
 pub use tensorboard::Events;
 
 /// Names and values, sorted by name: parameters, a record of metrics, a result.

@@ -18,6 +18,9 @@ pub const TIME: &str = "_time";
 /// The name in a record of the step that it is of.
 pub const STEP: &str = "step";
 
+/// How much of a file's end is read for the last values.
+const END: u64 = 1 << 16;
+
 /// A file that records are appended to.
 pub struct Metrics {
     path: PathBuf,
@@ -96,6 +99,25 @@ pub fn value(number: f64) -> Value {
     number.into()
 }
 
+/// A record whose maps are laid flat: `#{loss: #{train: 1.0}}` is `loss/train`.
+pub fn flat(record: Map) -> Map {
+    fn lay(record: Map, prefix: &str, flat: &mut Map) {
+        for (name, value) in record {
+            let name = format!("{prefix}{name}");
+            match value {
+                Value::Object(inner) => lay(inner, &format!("{name}/"), flat),
+                value => drop(flat.insert(name, value)),
+            }
+        }
+    }
+    if !record.values().any(Value::is_object) {
+        return record;
+    }
+    let mut out = Map::new();
+    lay(record, "", &mut out);
+    out
+}
+
 /// The records of a file; none where there is no file.
 ///
 /// # Errors
@@ -104,17 +126,37 @@ pub fn read(path: &Path) -> Result<Vec<Map>> {
     Follower::new(path).read()
 }
 
+/// The last values of a file by their names, without reading all of a long one: names that the end of it does not
+/// hold are absent.
+///
+/// # Errors
+/// As [`read`].
+pub fn latest(path: &Path) -> Result<Map> {
+    let mut follower = Follower::new(path);
+    let length = std::fs::metadata(path).map_or(0, |file| file.len());
+    follower.at = length.saturating_sub(END);
+    // The line that begins before is not whole.
+    follower.within = follower.at > 0;
+    let mut last = Map::new();
+    for mut record in follower.read()? {
+        last.append(&mut record);
+    }
+    Ok(last)
+}
+
 /// Reads what is new in a file that another process appends to.
 #[derive(Debug)]
 pub struct Follower {
     path: PathBuf,
     at: u64,
+    /// Whether a line has begun before.
+    within: bool,
 }
 
 impl Follower {
     /// Begins at the file's beginning; it need not be there yet.
     pub fn new(path: &Path) -> Follower {
-        Follower { path: path.to_owned(), at: 0 }
+        Follower { path: path.to_owned(), at: 0, within: false }
     }
 
     /// The records that have come; all of them again where the file was cut.
@@ -130,7 +172,7 @@ impl Follower {
         };
         let length = file.metadata().map_err(|error| wrong(&error))?.len();
         if length < self.at {
-            self.at = 0;
+            (self.at, self.within) = (0, false);
         }
         if length == self.at {
             return Ok(Vec::new());
@@ -139,7 +181,8 @@ impl Follower {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
         let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        let lines = bytes[..whole].split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        let lines = bytes[..whole].split(|&byte| byte == b'\n');
+        let lines = lines.skip(self.within.into()).filter(|line| !line.is_empty());
         let records = lines.map(|line| {
             serde_json::from_slice(line).map_err(|error| Error::Damaged {
                 path: self.path.clone(),
@@ -151,6 +194,7 @@ impl Follower {
         });
         let records = records.collect::<Result<Vec<Map>>>()?;
         self.at += whole as u64;
+        self.within &= whole == 0;
         Ok(records)
     }
 }

@@ -140,17 +140,20 @@ pub fn filled(declared: &Map, given: &Map) -> Result<Map> {
 
 /// A name that is not declared.
 pub fn unknown(name: &str, declared: &Map) -> Error {
-    let distance =
-        |known: &String| strsim::osa_distance(&known.to_lowercase(), &name.to_lowercase());
-    let near = declared.keys().min_by_key(|known| distance(known));
-    let near = near.filter(|known| distance(known) <= (name.chars().count() / 3).max(1));
     let names: Vec<&str> = declared.keys().map(String::as_str).collect();
-    let hint = match near {
+    let hint = match near(name, &names) {
         Some(near) => format!("did you mean '{near}'?"),
         None if names.is_empty() => "it declares none".to_owned(),
         None => format!("it declares {}", names.join(", ")),
     };
     Error::Parameter(format!("the script has no parameter '{name}'; {hint}"))
+}
+
+/// The one of some names that was probably meant.
+pub fn near<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distance = |known: &str| strsim::osa_distance(&known.to_lowercase(), &name.to_lowercase());
+    let near = known.iter().copied().min_by_key(|known| distance(known));
+    near.filter(|known| distance(known) <= (name.chars().count() / 3).max(1))
 }
 
 #[cfg(test)]

@@ -102,6 +102,11 @@ impl Run {
         &self.folder
     }
 
+    /// Whether there is one.
+    pub fn exists(&self) -> bool {
+        self.file("config.json").is_file() || self.file("status.json").is_file()
+    }
+
     /// A file in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)

@@ -99,12 +99,37 @@ impl Store {
         if !Store::exists(out) {
             return Err(Error::NoRun(out.to_owned()));
         }
-        Store::open_as(out.join(NAME), OpenFlags::SQLITE_OPEN_READ_WRITE)
-            .or_else(|_| Store::open_as(out.join(NAME), OpenFlags::SQLITE_OPEN_READ_ONLY))
+        let path = out.join(NAME);
+        let opened = Store::open_as(path.clone(), OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .or_else(|_| Store::open_as(path.clone(), OpenFlags::SQLITE_OPEN_READ_ONLY));
+        match opened {
+            // In a folder that cannot be written SQLite finds no place for what readers and writers share.
+            Err(Error::File { .. }) if !out.join(format!("{NAME}-wal")).exists() => {
+                Store::unchanging(path)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Opens a table that nobody writes.
+    fn unchanging(path: PathBuf) -> Result<Store> {
+        let special = |c: char| matches!(c, '%' | '?' | '#');
+        let name = path.display().to_string();
+        let escaped: String = name
+            .chars()
+            .map(|c| if special(c) { format!("%{:02x}", c as u32) } else { c.to_string() })
+            .collect();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        Store::open_named(path, &format!("file:{escaped}?immutable=1"), flags)
     }
 
     fn open_as(path: PathBuf, flags: OpenFlags) -> Result<Store> {
-        let opened = Connection::open_with_flags(&path, flags).and_then(|connection| {
+        let name = path.clone();
+        Store::open_named(path, name, flags)
+    }
+
+    fn open_named(path: PathBuf, name: impl AsRef<Path>, flags: OpenFlags) -> Result<Store> {
+        let opened = Connection::open_with_flags(name, flags).and_then(|connection| {
             connection.busy_timeout(PATIENCE)?;
             let format =
                 connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?;

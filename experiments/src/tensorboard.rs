@@ -110,37 +110,27 @@ impl Events {
     }
 }
 
-/// The numbers of a record by their tags: all but its time and its step. A map within is a part of the tag: `loss/train`.
-pub fn values(record: &Map) -> Vec<(String, f64)> {
-    fn collect(map: &Map, prefix: &str, values: &mut Vec<(String, f64)>) {
-        for (name, value) in map {
-            let tag = format!("{prefix}{name}");
-            if let serde_json::Value::Object(inner) = value {
-                collect(inner, &format!("{tag}/"), values);
-            } else if let Some(number) = metrics::number(value) {
-                values.push((tag, number));
-            }
-        }
-    }
-    let mut values = Vec::with_capacity(record.len());
-    collect(record, "", &mut values);
-    values.retain(|(tag, _)| tag != metrics::TIME && tag != metrics::STEP);
-    values
+/// The numbers of a record by their tags: all but its time and its step.
+pub fn values(record: Map) -> Vec<(String, f64)> {
+    let flat = metrics::flat(record).into_iter();
+    let numbers = flat.filter_map(|(tag, value)| Some((tag, metrics::number(&value)?)));
+    numbers.filter(|(tag, _)| tag != metrics::TIME && tag != metrics::STEP).collect()
 }
 
 /// Writes the records of a run as a new event file. A record without a step has its number as one.
 ///
 /// # Errors
 /// A file that cannot be written.
-pub fn from_metrics(records: &[Map], path: &Path) -> Result<()> {
+pub fn from_metrics(records: Vec<Map>, path: &Path) -> Result<()> {
     let mut events = Events::open(path, 0)?;
-    for (number, record) in records.iter().enumerate() {
+    for (number, record) in records.into_iter().enumerate() {
         let named = |name: &str| record.get(name).and_then(metrics::number);
         let step = named(metrics::STEP).map_or(number as i64, |step| step as i64);
+        let time = named(metrics::TIME).unwrap_or(0.0);
         let values = values(record);
         let values: Vec<(&str, f64)> = values.iter().map(|(tag, v)| (tag.as_str(), *v)).collect();
         if !values.is_empty() {
-            events.write(step, named(metrics::TIME).unwrap_or(0.0), &values)?;
+            events.write(step, time, &values)?;
         }
     }
     Ok(())
@@ -234,7 +224,7 @@ mod tests {
         let record = serde_json::json!({
             "_time": 1.0, "step": 2, "loss": {"train": 0.5, "test": "NaN"}, "note": "x", "acc": 1
         });
-        let values = values(record.as_object().expect("map"));
+        let values = values(record.as_object().cloned().expect("map"));
         let tags: Vec<&str> = values.iter().map(|(tag, _)| tag.as_str()).collect();
         assert_eq!(tags, ["acc", "loss/test", "loss/train"]);
     }

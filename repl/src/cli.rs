@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use flambeau_protocol::{Limits, Permissions, TORCH_VERSION};
 
+use crate::runs::arguments::Runs;
 use crate::sweep::options::Sweep;
 
 /// A scripting runtime for PyTorch: Rhai over libtorch.
@@ -118,6 +119,9 @@ pub enum Command {
         #[command(flatten)]
         environment: Environment,
     },
+    /// List, compare, draw, export and remove what runs and sweeps have written.
+    #[command(subcommand)]
+    Runs(Runs),
     /// Run the script on standard input.
     #[command(name = "-")]
     Stdin(Environment),
@@ -135,6 +139,8 @@ impl Command {
             Command::Trial { .. } => return None,
             Command::Sweep(sweep) => &sweep.environment,
             Command::Kernel { action: None, environment, .. } => environment,
+            // No engine, and so no environment.
+            Command::Runs(_) => return None,
             Command::Kernel { action: Some(action), .. } => match action {
                 // There it is the environment of the kernel's process.
                 KernelAction::Install(_) => return None,

@@ -37,6 +37,7 @@ mod prompt;
 mod python;
 mod record;
 mod run;
+mod runs;
 mod settings;
 mod signal;
 mod source;
@@ -78,6 +79,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ! {
             let message = "expected -f CONNECTION_FILE, install, uninstall or list";
             Arguments::command().error(ErrorKind::MissingRequiredArgument, message).exit()
         }
+        (Some(Command::Runs(command)), _) => runs::runs(command, shared),
         (Some(Command::Env(_)), _) => examine::examine(shared),
         (None, Some(code)) => run::run_argument(code, shared),
         (None, None) if file.is_some() || stdin().is_terminal() => {

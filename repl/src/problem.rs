@@ -87,6 +87,9 @@ pub enum Problem {
     /// A sweep where a run was expected.
     #[error("{} is the folder of a sweep; go on with it by flambeau sweep, or give another folder", .0.display())]
     IsSweep(PathBuf),
+    /// What was asked about runs cannot be told.
+    #[error("{0}")]
+    Runs(String),
     /// Nothing has the name that was asked for.
     #[error("nothing is called '{name}'{}", .near.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
     UnknownName { name: String, near: Option<String> },

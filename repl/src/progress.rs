@@ -190,7 +190,7 @@ fn tail(state: &Progress) -> String {
 }
 
 /// `MM:SS`, or `H:MM:SS` from an hour on.
-fn clock(seconds: f64) -> String {
+pub fn clock(seconds: f64) -> String {
     // Casting saturates; a time beyond counting shows as a large one.
     let seconds = seconds.max(0.0) as u64;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);

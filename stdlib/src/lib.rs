@@ -13,6 +13,7 @@ pub mod nn;
 pub mod optim;
 pub mod plot;
 pub mod rich;
+pub mod runs;
 
 /// Every shelf of the library, for [`flambeau_runtime::script::Session::new`].
 pub fn libraries() -> Vec<Library> {
@@ -23,6 +24,7 @@ pub fn libraries() -> Vec<Library> {
     libraries.push(experiment::LIBRARY);
     libraries.push(plot::LIBRARY);
     libraries.push(rich::LIBRARY);
+    libraries.push(runs::LIBRARY);
     libraries.extend_from_slice(nn::LIBRARIES);
     libraries.extend_from_slice(functional::LIBRARIES);
     libraries.extend_from_slice(optim::LIBRARIES);

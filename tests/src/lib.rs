@@ -5,6 +5,7 @@ pub mod package;
 pub mod running;
 pub mod session;
 pub mod svg;
+pub mod sweeps;
 pub mod terminal;
 pub mod tree;
 

@@ -28,6 +28,8 @@ pub fn python(folder: &Path) -> Command {
     command
         .current_dir(folder)
         .env("PYTHONPATH", folder)
+        // What tests compare the package with.
+        .env("FLAMBEAU_PROGRAM", program())
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env_remove("VIRTUAL_ENV");
     command

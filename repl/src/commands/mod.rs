@@ -234,7 +234,7 @@ pub const ALL: &[Command] = &[
 ];
 
 /// Bytes in the largest unit, powers of 1024, that leaves at least one.
-fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut value = bytes as f64;
     let mut unit = 0;

@@ -71,6 +71,12 @@ impl Pictures {
     }
 }
 
+/// A picture of SVG as PNG, every length `scale` times as long.
+pub fn png(svg: &str, scale: f32) -> Option<Vec<u8>> {
+    // The libraries that read pictures take whatever is handed over.
+    std::panic::catch_unwind(|| Raster::drawn(svg.as_bytes(), scale)?.png()).ok().flatten()
+}
+
 fn told(path: &std::path::Path) -> String {
     format!("picture: {}\n", path.display())
 }

@@ -21,7 +21,7 @@ impl Raster {
     pub fn read(mime: &str, data: &str) -> Option<Raster> {
         let bytes = bytes(mime, data)?;
         let format = match mime {
-            "image/svg+xml" => return svg(&bytes),
+            "image/svg+xml" => return Raster::drawn(&bytes, 1.0),
             "image/jpeg" => ImageFormat::Jpeg,
             _ => ImageFormat::Png,
         };
@@ -31,6 +31,23 @@ impl Raster {
         limits.max_image_height = Some(LARGEST);
         reader.limits(limits);
         Some(Raster(reader.decode().ok()?.to_rgba8()))
+    }
+
+    /// Draws SVG with every length `scale` times as long; `None` for what is none or too large.
+    pub fn drawn(svg: &[u8], scale: f32) -> Option<Raster> {
+        let options = Options { fontdb: fonts(), ..Options::default() };
+        let tree = Tree::from_data(svg, &options).ok()?;
+        let size = tree.size().to_int_size().scale_by(scale)?;
+        if size.width() > LARGEST || size.height() > LARGEST {
+            return None;
+        }
+        let mut pixmap = Pixmap::new(size.width(), size.height())?;
+        resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixmap.as_mut());
+        let pixels = pixmap.pixels().iter().flat_map(|pixel| {
+            let color = pixel.demultiply();
+            [color.red(), color.green(), color.blue(), color.alpha()]
+        });
+        RgbaImage::from_raw(size.width(), size.height(), pixels.collect()).map(Raster)
     }
 
     /// The pixels.
@@ -55,22 +72,6 @@ impl Raster {
         self.0.write_to(&mut Cursor::new(&mut png), ImageFormat::Png).ok()?;
         Some(png)
     }
-}
-
-fn svg(text: &[u8]) -> Option<Raster> {
-    let options = Options { fontdb: fonts(), ..Options::default() };
-    let tree = Tree::from_data(text, &options).ok()?;
-    let size = tree.size().to_int_size();
-    if size.width() > LARGEST || size.height() > LARGEST {
-        return None;
-    }
-    let mut pixmap = Pixmap::new(size.width(), size.height())?;
-    resvg::render(&tree, Transform::identity(), &mut pixmap.as_mut());
-    let pixels = pixmap.pixels().iter().flat_map(|pixel| {
-        let color = pixel.demultiply();
-        [color.red(), color.green(), color.blue(), color.alpha()]
-    });
-    RgbaImage::from_raw(size.width(), size.height(), pixels.collect()).map(Raster)
 }
 
 /// The fonts of this machine, looked for once.

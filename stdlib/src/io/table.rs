@@ -79,6 +79,12 @@ pub(crate) const PROPERTIES: &[Property] = &[Property {
 }];
 
 impl Table {
+    /// A table of these columns, each a tensor of numbers or an array, all of so many rows.
+    pub(crate) fn new(columns: Vec<(String, Dynamic)>, rows: usize) -> Table {
+        let (names, values) = columns.into_iter().unzip();
+        Table(Rc::new(Columns { names, values, rows }))
+    }
+
     /// Names and columns.
     pub(crate) fn columns(&self) -> Vec<(String, Dynamic)> {
         self.0.names.iter().cloned().zip(self.0.values.iter().cloned()).collect()

@@ -1,17 +1,14 @@
 //! Charts and pictures: `plot`. A call writes a file where it is given a path, and shows the
 //! picture to the front end in any case.
 
+use flambeau_experiments::chart::{Chart, Marks, Series, style};
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Event, Function, Library, convert};
 use rhai::Dynamic;
 
 pub(crate) mod base64;
-mod chart;
 pub(crate) mod picture;
-mod style;
 mod values;
-
-use chart::{Chart, Marks, Series};
 
 use crate::io::files;
 

@@ -7,6 +7,9 @@
     rt.eval("fn step(t) { t * 2 + x }")
     step = rt["step"]
     step(torch.zeros(3))
+
+    flambeau.runs("runs/NAME")     # the trials of a sweep, a frame of pandas
+    flambeau.metrics("runs/NAME")  # all that they logged
 """
 
 import torch
@@ -21,8 +24,9 @@ if torch.__version__.partition("+")[0] != _TORCH:
 
 from . import _engine  # noqa: E402
 from ._engine import Function, RhaiError, Runtime, __version__  # noqa: E402
+from ._runs import metrics, runs  # noqa: E402
 
-__all__ = ["Function", "RhaiError", "Runtime", "__version__"]
+__all__ = ["Function", "RhaiError", "Runtime", "__version__", "metrics", "runs"]
 
 # RhaiValueError and so on: one class for each kind of error.
 for _name in dir(_engine):

@@ -2,7 +2,17 @@ from collections.abc import Iterator, Sequence
 from os import PathLike
 from typing import Any
 
+from pandas import DataFrame
+
 __version__: str
+
+def runs(out: str | PathLike[str]) -> DataFrame:
+    """The trials of the sweep or run in the folder `out`, or of all that lie directly in it: one row per trial with its
+    parameters, its state, what it reported, step, times and error."""
+
+def metrics(out: str | PathLike[str]) -> DataFrame:
+    """All records that the trials in the folder `out` logged: one row per record with trial, parameters, step, time and
+    a column for each metric."""
 
 class Function:
     """A closure, a function or another callable of a script. A call may come from any thread and waits for its

@@ -3,10 +3,13 @@
 use plotters::prelude::*;
 
 /// Whatever sans-serif font the viewer has.
-pub(crate) const FONT: &str = "sans-serif";
-pub(crate) const TEXT: RGBColor = RGBColor(40, 40, 40);
-pub(crate) const AXIS: RGBColor = RGBColor(120, 120, 120);
-pub(crate) const GRID: RGBColor = RGBColor(225, 225, 225);
+pub const FONT: &str = "sans-serif";
+/// Titles and numbers.
+pub const TEXT: RGBColor = RGBColor(40, 40, 40);
+/// Axes.
+pub const AXIS: RGBColor = RGBColor(120, 120, 120);
+/// Lines behind everything.
+pub const GRID: RGBColor = RGBColor(225, 225, 225);
 
 /// Okabe and Ito 2008, "Color Universal Design": told apart with every kind of colour vision. Their
 /// yellow is left out: on white it is hardly seen.
@@ -19,15 +22,16 @@ const PALETTE: [RGBColor; COLORS] = [
     RGBColor(86, 180, 233),
     RGBColor(60, 60, 60),
 ];
-pub(crate) const COLORS: usize = 7;
+/// How many colours there are.
+pub const COLORS: usize = 7;
 
 /// The colour of series `i`.
-pub(crate) fn color(i: usize) -> RGBColor {
+pub fn color(i: usize) -> RGBColor {
     PALETTE[i % COLORS]
 }
 
 /// A number at an axis: six digits at most, an exponent where it is very large or small.
-pub(crate) fn tick_label(value: f64) -> String {
+pub fn tick_label(value: f64) -> String {
     // Steps such as 0.1 + 0.2 leave a rest that is no information.
     if value == 0.0 || value.abs() < 1e-15 {
         return "0".to_owned();
@@ -48,7 +52,7 @@ fn trimmed(text: &str) -> &str {
 
 /// A line of many points without those that no pixel shows: of every column of pixels the first,
 /// the least, the greatest and the last point stay, so that spikes are seen.
-pub(crate) fn thinned(points: &[(f64, f64)], columns: usize) -> Vec<(f64, f64)> {
+pub fn thinned(points: &[(f64, f64)], columns: usize) -> Vec<(f64, f64)> {
     if points.len() <= 4 * columns.max(1) {
         return points.to_vec();
     }

@@ -1,37 +1,67 @@
-//! Charts with two axes, drawn as SVG.
+//! Charts with two axes, drawn as SVG: those of scripts, and the curves of runs.
+
+use std::borrow::Cow;
 
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 
-use super::style::{self, FONT, tick_label};
+pub mod style;
+
+use style::{FONT, tick_label};
+
+/// What a letter and a line of the legend take, in pixels.
+const LEGEND: (f64, f64) = (7.2, 17.0);
 
 /// What stands in a chart, apart from its axes.
-pub(crate) enum Marks {
+pub enum Marks {
     /// A line through the points; a point that is not finite leaves a gap.
     Line(Vec<(f64, f64)>),
     /// A dot at every point.
     Points(Vec<(f64, f64)>),
     /// A bar from `x0` to `x1` of height `y`.
     Bars(Vec<(f64, f64, f64)>),
+    /// A line through points `x, y` in a band from `low` to `high`: `(x, y, low, high)`; a point that is not finite
+    /// leaves a gap.
+    Band(Vec<(f64, f64, f64, f64)>),
+}
+
+impl Marks {
+    /// The points of a line, or of the line in a band.
+    fn line(&self) -> Cow<'_, [(f64, f64)]> {
+        match self {
+            Marks::Line(points) => points.into(),
+            Marks::Band(points) => points.iter().map(|&(x, y, ..)| (x, y)).collect(),
+            Marks::Points(_) | Marks::Bars(_) => Cow::default(),
+        }
+    }
 }
 
 /// One series of a chart.
-pub(crate) struct Series {
+pub struct Series {
     /// What the legend says; empty for none.
     pub name: String,
+    /// What is drawn.
     pub marks: Marks,
 }
 
 /// A chart: its texts, its size in pixels and its series.
-pub(crate) struct Chart {
+pub struct Chart {
+    /// Above it; empty for none.
     pub title: String,
+    /// Below the horizontal axis; empty for none.
     pub xlabel: String,
+    /// Beside the vertical axis; empty for none.
     pub ylabel: String,
+    /// In pixels.
     pub width: u32,
+    /// In pixels.
     pub height: u32,
+    /// Whether the horizontal axis is logarithmic.
     pub log_x: bool,
+    /// Whether the vertical axis is logarithmic.
     pub log_y: bool,
+    /// What is drawn, the first at the back.
     pub series: Vec<Series>,
 }
 
@@ -66,6 +96,16 @@ impl Chart {
                     for &(x, y) in points.iter().filter(|&point| self.visible(point)) {
                         xs.include(x);
                         ys.include(y);
+                    }
+                }
+                Marks::Band(points) => {
+                    for &(x, y, low, high) in points {
+                        for y in [y, low, high] {
+                            if self.visible(&(x, y)) {
+                                xs.include(x);
+                                ys.include(y);
+                            }
+                        }
                     }
                 }
                 Marks::Bars(bars) => {
@@ -149,10 +189,19 @@ impl Chart {
             mesh.disable_x_mesh();
         }
         mesh.draw().map_err(failed)?;
+        // Bands lie behind all lines.
+        for (i, series) in self.series.iter().enumerate() {
+            let Marks::Band(points) = &series.marks else { continue };
+            let style = style::color(i).mix(0.16).filled();
+            for outline in self.outlines(points) {
+                chart.draw_series([Polygon::new(outline, style)]).map_err(failed)?;
+            }
+        }
         for (i, series) in self.series.iter().enumerate() {
             let color = style::color(i);
             let drawn = match &series.marks {
-                Marks::Line(points) => {
+                Marks::Line(_) | Marks::Band(_) => {
+                    let points = &series.marks.line();
                     let stroke = color.stroke_width(2);
                     let mut first = None;
                     for piece in points.split(|point| !self.visible(point)) {
@@ -225,38 +274,71 @@ impl Chart {
         Ok(())
     }
 
-    /// The upper corner with fewer marks in it: losses fall, accuracies rise.
+    /// The outlines of a band, one for each piece without gaps.
+    fn outlines(&self, points: &[(f64, f64, f64, f64)]) -> Vec<Vec<(f64, f64)>> {
+        let floor = match self.ranges() {
+            Ok((_, (low, _))) if self.log_y => low,
+            _ => f64::NEG_INFINITY,
+        };
+        let gap = |&(x, y, low, high): &(f64, f64, f64, f64)| {
+            !(self.visible(&(x, y)) && low.is_finite() && high.is_finite())
+        };
+        let pieces = points.split(gap).filter(|piece| piece.len() > 1);
+        let outline = |piece: &[(f64, f64, f64, f64)]| -> Vec<(f64, f64)> {
+            let upper = piece.iter().map(|&(x, _, _, high)| (x, high));
+            let lower = piece.iter().rev().map(|&(x, _, low, _)| (x, low.max(floor)));
+            upper.chain(lower).collect()
+        };
+        pieces.map(outline).collect()
+    }
+
+    /// Where the fewest marks are under the legend; where that is nowhere, losses fall and accuracies rise.
     fn legend_position(&self) -> SeriesLabelPosition {
-        let Ok((xs, ys)) = self.ranges() else { return SeriesLabelPosition::UpperRight };
+        use SeriesLabelPosition as Position;
+        let Ok((xs, ys)) = self.ranges() else { return Position::UpperRight };
         let scale = |value: f64, (low, high): (f64, f64), log: bool| {
             if log { (value / low).ln() / (high / low).ln() } else { (value - low) / (high - low) }
         };
-        // Marks in the corners: upper left, upper right, lower left, lower right.
-        let mut marks = [0usize; 4];
+        // Its size as a share of what the axes enclose, from what its font takes.
+        let longest = self.series.iter().map(|series| series.name.chars().count()).max();
+        let wide = (LEGEND.0 * longest.unwrap_or(0) as f64 + 70.0)
+            / f64::from(self.width.saturating_sub(100).max(1));
+        let high = (LEGEND.1 * self.series.len() as f64 + 30.0)
+            / f64::from(self.height.saturating_sub(70).max(1));
+        let (left, right) = (0.0..=wide, 1.0 - wide..=1.0);
+        let (below, above) = (0.0..=high, 1.0 - high..=1.0);
+        let middle = |size: f64| 0.5 - size / 2.0..=0.5 + size / 2.0;
+        let places = [
+            (Position::UpperRight, &right, &above),
+            (Position::UpperLeft, &left, &above),
+            (Position::LowerRight, &right, &below),
+            (Position::LowerLeft, &left, &below),
+            (Position::MiddleRight, &right, &middle(high)),
+            (Position::MiddleLeft, &left, &middle(high)),
+        ];
+        let mut marks = [0usize; 6];
         let mut count = |x: f64, y: f64| {
             let (x, y) = (scale(x, xs, self.log_x), scale(y, ys, self.log_y));
-            let side = if x < 0.4 { 0 } else { 1 };
-            if (0.4..=0.6).contains(&x) || (0.4..=0.6).contains(&y) {
-                return;
+            for (marks, (_, across, along)) in marks.iter_mut().zip(&places) {
+                *marks += usize::from(across.contains(&x) && along.contains(&y));
             }
-            marks[if y > 0.6 { side } else { side + 2 }] += 1;
         };
         for series in &self.series {
             match &series.marks {
                 Marks::Line(points) | Marks::Points(points) => {
                     points.iter().filter(|&p| self.visible(p)).for_each(|&(x, y)| count(x, y));
                 }
+                Marks::Band(points) => {
+                    let shown = points.iter().filter(|&&(x, y, ..)| self.visible(&(x, y)));
+                    shown.for_each(|&(x, y, low, high)| {
+                        [y, low, high].into_iter().for_each(|y| count(x, y));
+                    });
+                }
                 Marks::Bars(bars) => bars.iter().for_each(|&(x0, x1, y)| count((x0 + x1) / 2.0, y)),
             }
         }
-        let positions = [
-            (marks[1], SeriesLabelPosition::UpperRight),
-            (marks[0], SeriesLabelPosition::UpperLeft),
-            (marks[3], SeriesLabelPosition::LowerRight),
-            (marks[2], SeriesLabelPosition::LowerLeft),
-        ];
-        let best = positions.into_iter().min_by_key(|(marks, _)| *marks);
-        best.map_or(SeriesLabelPosition::UpperRight, |(_, position)| position)
+        let best = places.into_iter().zip(marks).min_by_key(|(_, marks)| *marks);
+        best.map_or(Position::UpperRight, |((position, ..), _)| position)
     }
 }
 
