@@ -186,8 +186,6 @@ impl Run {
             let files = run.files()?;
             files.metrics.write(&record).map_err(failed)?;
             let values = tensorboard::values(&record);
-            let values: Vec<(&str, f64)> =
-                values.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
             files.events.write(step as i64, time, &values).map_err(failed)?;
         }
         let Some(leader) = run.leader()? else { return Ok(()) };
