@@ -12,6 +12,7 @@ pub mod nn;
 pub mod optim;
 pub mod plot;
 pub mod rich;
+pub mod worker;
 
 /// Every shelf of the library, for [`flambeau_runtime::script::Session::new`].
 pub fn libraries() -> Vec<Library> {
@@ -21,6 +22,7 @@ pub fn libraries() -> Vec<Library> {
     libraries.extend_from_slice(host::LIBRARIES);
     libraries.push(plot::LIBRARY);
     libraries.push(rich::LIBRARY);
+    libraries.extend_from_slice(worker::LIBRARIES);
     libraries.extend_from_slice(nn::LIBRARIES);
     libraries.extend_from_slice(functional::LIBRARIES);
     libraries.extend_from_slice(optim::LIBRARIES);
