@@ -62,6 +62,7 @@ def rows():
         Row("a script calls a Python function with two tensors", "crossing", "called", "ns", 1, None),
         Row("Python calls a script's closure with two tensors", "crossing", "back", "ns", 1, None),
         Row("MLP training step, Python's module and optimiser", "python_step", "step", "µs", 1e-3, 1.0),
+        Row("a CPU-bound script on 2 workers; on 1", "workers", "seconds", "ms", 1e3, 0.556),
         Row("hello with Python's torch: start to end", "hello_python", "seconds", "ms", 1e3, 1.1),
         Row("prompt: on the screen; IPython with torch imported", "repl", "prompt", "ms", 1e3, None),
         Row("prompt: a key to the screen with completions shown", "repl", "key", "ms", 1e3, None),
@@ -89,6 +90,9 @@ class Group:
     env: dict
     arguments: tuple = ()
     same_output: bool = False
+    # The other side is this program too, with these arguments.
+    peer_is_ours: bool = False
+    peer_arguments: tuple = ()
     # A prompt or a kernel is not run but used, by this script, with these arguments on the two sides.
     user: pathlib.Path | None = None
     sides: tuple = ()
@@ -110,6 +114,8 @@ GROUPS = {
     "step": Group(BENCH / "step.rhai", BENCH / "step.py", 7, 2, ONE_THREAD),
     "crossing": Group(BENCH / "crossing.rhai", BENCH / "crossing.py", 7, 2, ONE_THREAD),
     "python_step": Group(BENCH / "python_step.rhai", BENCH / "step.py", 15, 2, ONE_THREAD),
+    # Both sides are ours: two workers with half of the work each, and one with all of it.
+    "workers": Group(BENCH / "workers.rhai", BENCH / "workers.rhai", 7, 2, ONE_THREAD, peer_arguments=("1",), peer_is_ours=True),
     "hello_python": Group(BENCH / "hello_python.rhai", BENCH / "hello.py", 9, 2, {}, same_output=True),
     "repl": Group(ROOT / "flambeau", ROOT / "ipython", 5, 1, {}, user=BENCH / "repl.py", sides=PROMPTS),
     "kernel": Group(ROOT / "flambeau", ROOT / "ipykernel", 5, 1, {}, user=BENCH / "kernel.py", sides=KERNELS),
@@ -165,6 +171,8 @@ def measure(group, program, quick, chosen):
             return alternate(group, ours, peer, group.quick if quick else group.runs, home, chosen)
     ours = [program, "run", str(group.ours), "--", *map(str, group.arguments)]
     peer = [sys.executable, str(group.peer), *map(str, group.arguments)]
+    if group.peer_is_ours:
+        peer = [program, "run", str(group.peer), "--", *group.peer_arguments]
     with tempfile.TemporaryDirectory() as folder:
         alternate(group, ours, peer, group.quick if quick else group.runs, folder, chosen)
 

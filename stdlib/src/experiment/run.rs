@@ -52,7 +52,7 @@ pub struct Leader {
 
 /// Says how the run of a session is recorded.
 pub fn set_up(session: &Session, setup: Setup) {
-    session.state().kept(|| Run(RefCell::new(Recorded { setup, ..Recorded::default() })));
+    session.state().extension(|| Run(RefCell::new(Recorded { setup, ..Recorded::default() })));
 }
 
 /// The run of a session.
@@ -111,7 +111,7 @@ fn script_map(record: &Record) -> Map {
 impl Run {
     /// The run of the session that evaluates.
     pub fn of(ctx: &Context<'_>) -> Rc<Run> {
-        ctx.state().kept(Run::default)
+        ctx.state().extension(Run::default)
     }
 
     /// What there is of the run. A script that is called meanwhile, by a hook, cannot change it.
