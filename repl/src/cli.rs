@@ -218,6 +218,9 @@ pub struct Run {
     /// from the last checkpoint.
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
+    /// Do not print what is logged.
+    #[arg(long, requires = "out")]
+    pub quiet: bool,
     /// How many checkpoints stay.
     #[arg(long, value_name = "COUNT", default_value_t = KEEP, requires = "out")]
     pub keep_checkpoints: usize,

@@ -40,6 +40,7 @@ pub fn run(run: &Run, shared: &Shared) -> Result<u8, Problem> {
         folder: std::path::absolute(folder).unwrap_or_else(|_| folder.clone()),
         script: std::path::absolute(&run.script).unwrap_or_else(|_| run.script.clone()),
         keep: run.keep_checkpoints,
+        quiet: run.quiet,
         ..Experiment::default()
     };
     match Recording::open(experiment, Duration::ZERO)? {
