@@ -2,7 +2,7 @@
 //!
 //! What must outlive a power cut too is flushed to the disk, which takes milliseconds; what can be made again is not.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
@@ -54,6 +54,13 @@ fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
     }
+}
+
+/// Whether a process works on the run or sweep in a folder: it holds the lock of the file `lock`.
+pub fn is_locked(folder: &Path) -> bool {
+    let Ok(file) = File::open(folder.join("lock")) else { return false };
+    // Let go of at once, with the file.
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
 /// [`write`] of a value as JSON.

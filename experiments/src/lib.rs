@@ -12,7 +12,7 @@
 //!     config.json         the script and its parameters
 //!     environment.json    versions, commit, machine
 //!     metrics.jsonl       a line for each log()
-//!     events.out.tfevents.0.flambeau  the same for TensorBoard
+//!     events.out.tfevents.*  the same for TensorBoard
 //!     log                 what was printed; log.1 is what was printed before, where there is much
 //!     checkpoints/        000001.safetensors …, the last few
 //!     artifacts/

@@ -120,7 +120,7 @@ impl Store {
             .map(|c| if special(c) { format!("%{:02x}", c as u32) } else { c.to_string() })
             .collect();
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-        Store::open_named(path, &format!("file:{escaped}?immutable=1"), flags)
+        Store::open_named(path, format!("file:{escaped}?immutable=1"), flags)
     }
 
     fn open_as(path: PathBuf, flags: OpenFlags) -> Result<Store> {

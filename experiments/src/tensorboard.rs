@@ -13,9 +13,6 @@ use crate::Map;
 use crate::error::{Error, Result};
 use crate::metrics;
 
-/// The name of the file in the folder of a run: TensorBoard takes every file whose name holds `tfevents`.
-pub const NAME: &str = "events.out.tfevents.0.flambeau";
-
 /// What the first record says.
 const VERSION: &str = "brain.Event:2";
 
@@ -121,13 +118,13 @@ pub fn values(record: &Map) -> Vec<(&str, f64)> {
 ///
 /// # Errors
 /// A file that cannot be written.
-pub fn from_metrics(records: Vec<Map>, path: &Path) -> Result<()> {
+pub fn from_metrics(records: &[Map], path: &Path) -> Result<()> {
     let mut events = Events::open(path, 0)?;
-    for (number, record) in records.into_iter().enumerate() {
+    for (number, record) in records.iter().enumerate() {
         let named = |name: &str| record.get(name).and_then(metrics::number);
         let step = named(metrics::STEP).map_or(number as i64, |step| step as i64);
         let time = named(metrics::TIME).unwrap_or(0.0);
-        let record = metrics::flat(record).into_iter().collect();
+        let record = metrics::flat(record.clone());
         let values = values(&record);
         if !values.is_empty() {
             events.write(step, time, &values)?;
@@ -205,7 +202,7 @@ mod tests {
     #[test]
     fn a_file_goes_on_from_where_it_was_cut() {
         let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join(NAME);
+        let path = folder.path().join("events.out.tfevents.0");
         let mut events = Events::open(&path, 0).expect("new");
         events.write(1, 10.0, &[("loss", 0.5), ("acc", 0.25)]).expect("write");
         let (kept, whole) = (events.length(), std::fs::read(&path).expect("read"));
@@ -224,8 +221,8 @@ mod tests {
         let record = serde_json::json!({
             "_time": 1.0, "step": 2, "loss": {"train": 0.5, "test": "NaN"}, "note": "x", "acc": 1
         });
-        let values = values(record.as_object().cloned().expect("map"));
-        let tags: Vec<&str> = values.iter().map(|(tag, _)| tag.as_str()).collect();
+        let values = values(record.as_object().expect("map"));
+        let tags: Vec<&str> = values.iter().map(|(tag, _)| *tag).collect();
         assert_eq!(tags, ["acc", "loss/test", "loss/train"]);
     }
 }

@@ -102,6 +102,9 @@ pub enum Command {
     },
     /// Run a script with many parameters, each in a process of its own.
     Sweep(Box<Sweep>),
+    /// List, compare, draw, export and remove what runs and sweeps have written.
+    #[command(subcommand)]
+    Runs(Runs),
     /// Run a trial of a sweep: a process of a sweep calls this.
     #[command(hide = true)]
     Trial {
@@ -119,9 +122,6 @@ pub enum Command {
         #[command(flatten)]
         environment: Environment,
     },
-    /// List, compare, draw, export and remove what runs and sweeps have written.
-    #[command(subcommand)]
-    Runs(Runs),
     /// Run the script on standard input.
     #[command(name = "-")]
     Stdin(Environment),
@@ -136,11 +136,10 @@ impl Command {
             | Command::Nursery { environment, .. }
             | Command::Env(environment)
             | Command::Stdin(environment) => environment,
-            Command::Trial { .. } => return None,
+            // No engine, and so no environment.
+            Command::Trial { .. } | Command::Runs(_) => return None,
             Command::Sweep(sweep) => &sweep.environment,
             Command::Kernel { action: None, environment, .. } => environment,
-            // No engine, and so no environment.
-            Command::Runs(_) => return None,
             Command::Kernel { action: Some(action), .. } => match action {
                 // There it is the environment of the kernel's process.
                 KernelAction::Install(_) => return None,

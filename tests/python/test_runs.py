@@ -99,7 +99,8 @@ def test_a_command_and_the_frames_agree(tmp_path):
 
     write_sweep(tmp_path / "lr").close()
     params = {"lr": 0.1, "seed": 3, "time": 1}
-    write_run(tmp_path / "one", params, state="done", result={"acc": 0.9}, attempts=1)
+    status = {"state": "done", "result": {"acc": 0.9}, "attempts": 1, "started": 1.0, "ended": 2.0}
+    write_run(tmp_path / "one", params, **status)
     file, exported = tmp_path / "frame.csv", tmp_path / "export.csv"
     for out in (tmp_path / "lr", tmp_path / "one", tmp_path):
         for frame, options in ((flambeau.runs(out), []), (flambeau.metrics(out), ["--metrics"])):

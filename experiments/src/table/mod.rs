@@ -335,7 +335,7 @@ impl Stat {
             return if self.std == Some(0.0) { format!("{mean} ± 0") } else { mean };
         };
         let digits = 1 - std.log10().floor() as i32;
-        if self.mean.abs() >= 1e6 || digits > 7 || digits < -4 {
+        if self.mean.abs() >= 1e6 || !(-4..=7).contains(&digits) {
             return format!("{:.2e} ± {std:.1e}", self.mean);
         }
         let digits = digits.max(0) as usize;

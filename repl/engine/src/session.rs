@@ -36,7 +36,7 @@ pub fn run(
         }
         let session = Session::new(options(configure, shared, sink));
         if let Some(experiment) = experiment {
-            flambeau_stdlib::experiment::set_up(&session, convert::experiment(experiment));
+            flambeau_stdlib::experiment::set_up(&session, convert::experiment(*experiment));
         }
         session
     };

@@ -2,18 +2,19 @@
 
 pub mod facts;
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flambeau_experiments::{self as experiments, Map, Run, State, Status, files};
 use flambeau_protocol::{Done, ErrorReport, Experiment};
-use rustix::fs::{FlockOperation, flock};
 
 use crate::problem::Problem;
 
 /// The kind of error that ends a run of which no more is wanted.
 const ENDED: &str = "RunEnded";
+/// How long is waited for processes that only look whether somebody has the folder.
+pub const LOOKS: Duration = Duration::from_millis(200);
 /// How often another process is looked for that still has the folder.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -51,11 +52,9 @@ pub fn lock(folder: &Path, patience: Duration) -> Result<File, Problem> {
     let file = file.map_err(|error| cannot(&error))?;
     let began = Instant::now();
     loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(error) if error != rustix::io::Errno::WOULDBLOCK => {
-                return Err(cannot(&error.into()));
-            }
+            Err(TryLockError::Error(error)) => return Err(cannot(&error)),
             Err(_) if began.elapsed() < patience => std::thread::sleep(LOOK),
             Err(_) => return Err(Problem::InUse(folder.to_owned())),
         }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::Compare;
 use super::listing::{Listing, Worth, heading};
-use super::{problem, sweeps, table};
+use super::{listed, problem, sweeps};
 use crate::draw;
 use crate::problem::{Problem, exit};
 
@@ -19,7 +19,7 @@ use crate::problem::{Problem, exit};
 /// As [`super::runs`].
 pub fn compare(compare: &Compare) -> Result<u8, Problem> {
     let sweeps = sweeps(&compare.choice)?;
-    let mut table = table(&sweeps, &compare.choice)?;
+    let mut table = listed(&sweeps, &compare.choice)?;
     for metric in &compare.metric {
         table.require(metric).map_err(problem)?;
     }

@@ -4,10 +4,10 @@ use std::io::stdout;
 use std::path::Path;
 
 use flambeau_experiments::export::{Kind, write_metrics, write_trials};
-use flambeau_experiments::{Table, files, tensorboard};
+use flambeau_experiments::{Run, Table, files, tensorboard};
 
 use super::arguments::Export;
-use super::{problem, sweeps, table};
+use super::{problem, sweeps, whole};
 use crate::draw;
 use crate::problem::{Problem, exit};
 
@@ -19,7 +19,7 @@ pub fn export(export: &Export) -> Result<u8, Problem> {
     let output = export.output.as_deref().map(|path| kind(path).map(|kind| (path, kind)));
     let output = output.transpose()?;
     let sweeps = sweeps(&export.choice)?;
-    let table = table(&sweeps, &export.choice)?;
+    let table = whole(&sweeps, &export.choice)?;
     if let Some((path, kind)) = output {
         let written = match export.metrics {
             true => write_metrics(&table, path, kind),
@@ -53,7 +53,7 @@ fn write_events(table: &Table<'_>, folder: &Path) -> Result<(), Problem> {
         }
         files::make_folder(&place).map_err(problem)?;
         let records = row.run().metrics().map_err(problem)?;
-        tensorboard::from_metrics(records, &place.join(tensorboard::NAME)).map_err(problem)?;
+        tensorboard::from_metrics(&records, &Run::at(&place).events()).map_err(problem)?;
     }
     Ok(())
 }

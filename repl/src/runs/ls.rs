@@ -7,9 +7,10 @@ use flambeau_experiments::{Table, export, params};
 
 use super::arguments::Ls;
 use super::listing::{Listing, Worth, heading};
-use super::{duration, now, problem, sweeps, table};
+use super::{duration, listed, problem, sweeps};
 use crate::draw;
 use crate::problem::{Problem, exit};
+use crate::record::now;
 
 /// How much of an error stands in a table, in characters.
 const ERROR: usize = 40;
@@ -20,7 +21,7 @@ const ERROR: usize = 40;
 /// As [`super::runs`].
 pub fn ls(ls: &Ls) -> Result<u8, Problem> {
     let sweeps = sweeps(&ls.choice)?;
-    let mut table = table(&sweeps, &ls.choice)?;
+    let mut table = listed(&sweeps, &ls.choice)?;
     let order = ls.order.ordering();
     let column = ls.sort.as_deref().or(order.map(|_| "trial"));
     if let Some(column) = column {

@@ -13,7 +13,6 @@ mod tail;
 
 use std::cmp::Ordering;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use flambeau_experiments::{Error, Store, Sweep, Table, Trial};
 
@@ -45,7 +44,11 @@ fn problem(error: Error) -> Problem {
         Error::Damaged { path, .. } if Store::exists(path.parent().unwrap_or(path)) => {
             "; what the trials wrote is in the folder trials beside it"
         }
-        Error::Damaged { .. } => "; `flambeau runs rm OUT TRIAL` removes a trial",
+        Error::Damaged { path, .. }
+            if path.components().any(|part| part.as_os_str() == "trials") =>
+        {
+            "; `flambeau runs rm OUT TRIAL` removes a trial"
+        }
         _ => "",
     };
     Problem::Runs(format!("{error}{hint}"))
@@ -60,16 +63,30 @@ fn sweeps(choice: &Choice) -> Result<Vec<Sweep>, Problem> {
     Ok(sweeps)
 }
 
-/// The trials that were chosen; metrics that cannot be read are told of.
-fn table<'a>(sweeps: &'a [Sweep], choice: &Choice) -> Result<Table<'a>, Problem> {
-    let mut table = Table::of(sweeps);
-    for (name, value) in &choice.conditions {
-        table.retain(name, value).map_err(problem)?;
-    }
+/// The trials that were chosen; of metrics that cannot be read it is told, and the others are there.
+fn listed<'a>(sweeps: &'a [Sweep], choice: &Choice) -> Result<Table<'a>, Problem> {
+    let mut table = chosen(sweeps, choice)?;
     for damaged in table.problems.drain(..) {
         eprintln!("flambeau: {damaged}");
     }
     Ok(table)
+}
+
+fn chosen<'a>(sweeps: &'a [Sweep], choice: &Choice) -> Result<Table<'a>, Problem> {
+    let mut table = Table::of(sweeps);
+    for (name, value) in &choice.conditions {
+        table.retain(name, value).map_err(problem)?;
+    }
+    Ok(table)
+}
+
+/// The trials that were chosen, all of whose metrics can be read.
+fn whole<'a>(sweeps: &'a [Sweep], choice: &Choice) -> Result<Table<'a>, Problem> {
+    let mut table = chosen(sweeps, choice)?;
+    match table.problems.pop() {
+        Some(damaged) => Err(problem(damaged)),
+        None => Ok(table),
+    }
 }
 
 /// The one sweep or run of a folder.
@@ -115,11 +132,6 @@ impl Order {
             _ => None,
         }
     }
-}
-
-/// Seconds since 1970.
-fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |passed| passed.as_secs_f64())
 }
 
 /// How long something took.

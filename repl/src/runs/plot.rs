@@ -1,13 +1,13 @@
 //! `flambeau runs plot OUT…`: learning curves, as a file or on the terminal.
 
 use std::io::{self, IsTerminal, stdout};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flambeau_experiments::curves::Axis;
 use flambeau_experiments::{Picture, files};
 
 use super::arguments::{self, Plot};
-use super::{problem, sweeps, table};
+use super::{problem, sweeps, whole};
 use crate::cli::Shared;
 use crate::draw::{self, Screen};
 use crate::picture;
@@ -25,7 +25,7 @@ pub fn plot(plot: &Plot, shared: &Shared) -> Result<u8, Problem> {
         kind(path)?;
     }
     let sweeps = sweeps(&plot.choice)?;
-    let mut table = table(&sweeps, &plot.choice)?;
+    let mut table = whole(&sweeps, &plot.choice)?;
     let metric = match &plot.metric {
         Some(metric) => metric.clone(),
         None => table.curve_metric().map_err(problem)?,
@@ -80,7 +80,7 @@ fn kind(path: &Path) -> Result<Kind, Problem> {
     }
 }
 
-fn write(path: &PathBuf, svg: &str) -> Result<(), Problem> {
+fn write(path: &Path, svg: &str) -> Result<(), Problem> {
     let bytes = match kind(path)? {
         Kind::Svg => svg.as_bytes().to_vec(),
         Kind::Png => picture::png(svg, FINE)

@@ -1,6 +1,6 @@
 //! `flambeau runs rm OUT [TRIAL…]`: removes what runs and sweeps have written, and nothing else.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdin};
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use flambeau_experiments::{Error, Store, Sweep, remove};
 use super::arguments::Rm;
 use super::{problem, sweep, trial};
 use crate::problem::{Problem, exit};
+use crate::record::{LOOKS, lock};
 
 /// Removes trials, a run or a sweep.
 ///
@@ -31,7 +32,7 @@ pub fn rm(rm: &Rm) -> Result<u8, Problem> {
         trial(&sweep, number)?;
     }
     // Held until all is done: no sweep begins meanwhile.
-    let lock = lock(&rm.out)?;
+    let lock = lock(&rm.out, LOOKS)?;
     if !rm.yes && !confirmed(&question(rm, &sweep))? {
         return Ok(exit::SCRIPT);
     }
@@ -57,26 +58,6 @@ pub fn rm(rm: &Rm) -> Result<u8, Problem> {
     let mut store = Store::open(&rm.out).map_err(problem)?;
     store.remove(&rm.trials).map_err(problem)?;
     Ok(exit::OK)
-}
-
-/// The lock that a running sweep holds; `None` where nobody has made one.
-fn lock(out: &Path) -> Result<Option<File>, Problem> {
-    let path = out.join("lock");
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(problem(Error::file(&path, &error))),
-    };
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => {
-            let out = out.display();
-            let text =
-                format!("{out} is being computed; stop the sweep before anything is removed");
-            Err(Problem::Runs(text))
-        }
-        Err(TryLockError::Error(error)) => Err(problem(Error::file(&path, &error))),
-    }
 }
 
 fn question(rm: &Rm, sweep: &Sweep) -> String {

@@ -12,10 +12,11 @@ use time::macros::format_description;
 
 use super::arguments::Show;
 use super::listing::states;
-use super::{duration, now, problem, sweep, tail, trial};
+use super::{duration, problem, sweep, tail, trial};
 use crate::commands::size;
 use crate::draw;
 use crate::problem::{Problem, exit};
+use crate::record::now;
 
 /// How many lines of the log are shown.
 const LINES: usize = 10;

@@ -70,6 +70,9 @@ fn chosen<'a>(tail: &Tail, sweep: &'a Sweep) -> Vec<&'a Trial> {
         return sweep.trials.iter().filter(|trial| trial.id == number).collect();
     }
     let running = |trial: &&Trial| trial.state == State::Running;
+    if sweep.is_run {
+        return sweep.trials.iter().collect();
+    }
     let runs: Vec<&Trial> = sweep.trials.iter().filter(running).collect();
     match runs.is_empty() && !tail.follow {
         true => sweep.trials.iter().filter(|trial| trial.state != State::Waiting).collect(),

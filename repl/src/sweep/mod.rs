@@ -22,6 +22,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
+use flambeau_experiments::table::number_text;
 use flambeau_experiments::{Map, State, Store, Trial, files, params};
 use flambeau_protocol::{Experiment, Leader, Limits};
 use serde_json::json;
@@ -33,7 +34,7 @@ use crate::cli::Shared;
 use crate::environment::Places;
 use crate::problem::{Problem, exit};
 use crate::record::facts::Facts;
-use crate::record::{lock, now};
+use crate::record::{LOOKS, lock, now};
 use crate::trial::{Exit, Task};
 use executor::{Executor, Local};
 use halving::Halving;
@@ -85,7 +86,7 @@ pub fn sweep(arguments: &Sweep, shared: &Shared) -> Result<u8, Problem> {
     if settings.out.join("config.json").exists() {
         return Err(Problem::IsRun(settings.out));
     }
-    let _lock: File = lock(&settings.out, Duration::ZERO)?;
+    let _lock: File = lock(&settings.out, LOOKS)?;
     let mut store = Store::create(&settings.out)?;
     let new = store.add(&planned)?;
     about(&settings, &varied, new)?;
@@ -353,7 +354,7 @@ impl Running<'_> {
             let why = match value.is_nan() {
                 true => format!("{metric} is nan at step {step}"),
                 false => {
-                    format!("{metric}={} at step {step} is not among the best", live::shown(value))
+                    format!("{metric}={} at step {step} is not among the best", number_text(value))
                 }
             };
             self.pruned.insert(id, why);

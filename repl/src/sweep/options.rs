@@ -107,9 +107,10 @@ pub enum Goal {
 impl Goal {
     /// What a metric's name suggests.
     fn of(metric: &str) -> Goal {
-        let name = metric.to_lowercase();
-        let less = ["loss", "error", "perplexity"].iter().any(|word| name.contains(word));
-        if less { Goal::Min } else { Goal::Max }
+        match flambeau_experiments::Goal::guess(metric) {
+            flambeau_experiments::Goal::Max => Goal::Max,
+            flambeau_experiments::Goal::Min => Goal::Min,
+        }
     }
 }
 
