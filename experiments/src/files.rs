@@ -5,6 +5,8 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -31,7 +33,7 @@ fn replace(path: &Path, bytes: &[u8], flush: bool) -> Result<()> {
     let wrong = |error: &std::io::Error| Error::file(path, error);
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".flambeau-").suffix(".tmp");
+    builder.prefix(BEFORE).suffix(BEHIND);
     {
         use std::os::unix::fs::PermissionsExt;
         // As `open` would make it; the process's umask takes its share.
@@ -42,6 +44,7 @@ fn replace(path: &Path, bytes: &[u8], flush: bool) -> Result<()> {
     if flush {
         file.as_file().sync_all().map_err(|error| wrong(&error))?;
     }
+    about_to_rename(path);
     file.persist(path).map_err(|error| wrong(&error.error))?;
     if flush {
         sync_folder(folder);
@@ -53,6 +56,40 @@ fn replace(path: &Path, bytes: &[u8], flush: bool) -> Result<()> {
 fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
+    }
+}
+
+/// What files are called that are not whole yet.
+pub const BEFORE: &str = ".flambeau-";
+/// What their names end with.
+pub const BEHIND: &str = ".tmp";
+
+/// Removes what a process that was killed has left unfinished in a folder.
+pub fn clean(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(BEFORE) && name.ends_with(BEHIND) {
+            // It does no harm where it cannot be removed.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// For tests of what is left then: with `FLAMBEAU_FAULTS=rename:NAME:N` the process dies before the Nth file whose name begins
+/// so gets its name.
+pub fn about_to_rename(path: &Path) {
+    static LEFT: OnceLock<Option<(String, AtomicU64)>> = OnceLock::new();
+    let left = LEFT.get_or_init(|| {
+        let faults = std::env::var("FLAMBEAU_FAULTS").ok()?;
+        let (name, count) = faults.strip_prefix("rename:")?.split_once(':')?;
+        Some((name.to_owned(), AtomicU64::new(count.parse().ok()?)))
+    });
+    if let Some((name, left)) = left
+        && path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(name.as_str()))
+        && left.fetch_sub(1, Ordering::Relaxed) == 1
+    {
+        std::process::abort();
     }
 }
 

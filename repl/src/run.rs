@@ -43,9 +43,11 @@ pub fn run(run: &Run, shared: &Shared) -> Result<u8, Problem> {
         quiet: run.quiet,
         ..Experiment::default()
     };
+    // Before anything is written: it would be written twice.
+    let places = Places::around(shared.env.as_deref(), Some(&source.folder));
+    extension::move_in_if_needed(&Places { sandbox: run.sandbox, ..places.clone() })?;
     match Recording::open(experiment, LOOKS)? {
         Opened::Begun(recording) => {
-            let places = Places::around(shared.env.as_deref(), Some(&source.folder));
             Facts::gather(&places).write(recording.run())?;
             let job = Job { recording: Some(*recording), ..Job::of(run) };
             evaluate(source, job, shared, &interrupts)

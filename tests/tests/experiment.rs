@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use flambeau_tests::{Outcome, flambeau, outcome, repository, run_text, script};
 use serde_json::{Value, json};
@@ -14,11 +15,16 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-fn run(folder: &Path, options: &[&str], params: &[&str]) -> Outcome {
+fn command(folder: &Path, options: &[&str], params: &[&str]) -> Command {
     let mut command = flambeau();
     let env = repository().join(".venv");
     command.current_dir(folder).args(["run", "exp.rhai", "--threads", "1", "--env"]).arg(env);
-    outcome(command.args(options).arg("--").args(params))
+    command.args(options).arg("--").args(params);
+    command
+}
+
+fn run(folder: &Path, options: &[&str], params: &[&str]) -> Outcome {
+    outcome(&mut command(folder, options, params))
 }
 
 fn json_of(path: &Path) -> Value {
@@ -119,6 +125,52 @@ fn a_run_that_was_stopped_gives_the_numbers_of_one_that_was_not() {
             |name: &str| json_of(&folder.path().join(name).join("status.json"))["result"].clone();
         assert_eq!(result("stopped"), result("whole"));
     }
+}
+
+#[test]
+fn a_run_that_dies_between_writing_and_renaming_loses_nothing() {
+    let folder = folder();
+    let whole = run(folder.path(), &["--out", "whole"], &["steps=15"]);
+    assert_eq!(whole.code, Some(0), "{whole:?}");
+    let files = |out: &Path| {
+        let all = [out.to_owned(), out.join("checkpoints")];
+        let all =
+            all.iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
+        all.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>()
+    };
+    for file in
+        ["status:1", "environment:1", "config:1", "000001:1", "000002:1", "result:1", "status:2"]
+    {
+        let name = format!("out-{}", file.replace(':', "-"));
+        let out = folder.path().join(&name);
+        let mut command = command(folder.path(), &["--out", &name], &["steps=15"]);
+        let died = outcome(command.env("FLAMBEAU_FAULTS", format!("rename:{file}")));
+        assert_eq!(died.code, None, "{file}: {died:?}");
+        assert!(files(&out).iter().any(|name| name.ends_with(".tmp")), "{:?}", files(&out));
+        let resumed = run(folder.path(), &["--out", &name], &["steps=15"]);
+        assert_eq!(resumed.code, Some(0), "{file}: {resumed:?}");
+        assert_eq!(records(&out), records(&folder.path().join("whole")), "{file}");
+        let result =
+            |name: &str| json_of(&folder.path().join(name).join("status.json"))["result"].clone();
+        assert_eq!(result(&name), result("whole"));
+        assert!(!files(&out).iter().any(|name| name.ends_with(".tmp")), "{:?}", files(&out));
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_and_the_run_goes_on_when_there_is_room() {
+    let folder = folder();
+    let out = folder.path().join("out");
+    fs::create_dir(&out).expect("a folder");
+    std::os::unix::fs::symlink("/dev/full", out.join("metrics.jsonl")).expect("a link");
+    let full = run(folder.path(), &["--out", "out"], &["steps=15"]);
+    assert_eq!(full.code, Some(1), "{full:?}");
+    assert!(full.stderr.contains("metrics.jsonl: no space left on device"), "{}", full.stderr);
+    assert_eq!(json_of(&out.join("status.json"))["state"], json!("failed"));
+    fs::remove_file(out.join("metrics.jsonl")).expect("the link");
+    let done = run(folder.path(), &["--out", "out"], &["steps=15"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(records(&out).len(), 15);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use flambeau_tests::processes::{children, descendants, is_alive, signal};
 use flambeau_tests::{Outcome, flambeau, outcome, repository};
 use serde_json::{Value, json};
 
@@ -85,33 +86,6 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 fn start(folder: &Path, arguments: &[&str]) -> Child {
     let mut command = command(folder, arguments);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
-}
-
-fn signal(pid: u32, name: &str) {
-    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status();
-    assert!(sent.expect("a shell").success(), "{name} to {pid}");
-}
-
-fn parent(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
-}
-
-/// The children of a process that are alive.
-fn children(of: u32) -> Vec<u32> {
-    let all = fs::read_dir("/proc").expect("processes").flatten();
-    let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    numbers.filter(|&pid: &u32| parent(pid) == Some(of)).collect()
-}
-
-/// Everything below a process.
-fn descendants(of: u32) -> Vec<u32> {
-    children(of).into_iter().flat_map(|pid| [vec![pid], descendants(pid)].concat()).collect()
-}
-
-fn is_alive(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, behind)| !behind.trim_start().starts_with('Z'))
 }
 
 /// Trials that have logged something and not ended.
@@ -516,9 +490,16 @@ fn two_sweeps_on_one_folder_are_one_too_many() {
     let second = sweep(folder.path(), &arguments);
     assert_eq!(second.code, Some(2), "{second:?}");
     assert!(second.stderr.contains("another process is working on"), "{}", second.stderr);
+    let running_now = || {
+        let mut ls = flambeau();
+        ls.current_dir(folder.path()).args(["runs", "ls", "out", "--json"]);
+        outcome(&mut ls).stdout.matches("\"state\":\"running\"").count()
+    };
+    assert_eq!(running_now(), 1);
     signal(running.id(), "TERM");
     let ended: Outcome = running.wait_with_output().expect("it ends").into();
     assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert_eq!(running_now(), 0);
     fs::write(folder.path().join("other.rhai"), "params(#{seed: 0});").expect("a script");
     let other = sweep(folder.path(), &["other.rhai", "--seeds", "1", "--out", "out"]);
     assert!(other.code == Some(2) && other.stderr.contains("is the sweep of"), "{other:?}");

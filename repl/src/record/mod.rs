@@ -74,6 +74,8 @@ impl Recording {
         files::make_folder(folder)?;
         let lock = lock(folder, patience)?;
         let run = Run::at(folder);
+        files::clean(folder);
+        files::clean(&run.checkpoints());
         let known = files::if_whole(run.status())?;
         if let Some(status) = &known
             && status.state == State::Done
