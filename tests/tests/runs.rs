@@ -217,6 +217,7 @@ fn plot_writes_pictures() {
 #[test]
 fn tail_shows_the_last_lines_of_what_runs() {
     let folder = folder();
+    let _lock = locked(&folder.path().join("lr"));
     assert_eq!(
         said(folder.path(), &["tail", "lr", "-n", "1"]),
         "0006 | step 9\n0006 | step=9 loss=1.60462\n"
@@ -228,10 +229,18 @@ fn tail_shows_the_last_lines_of_what_runs() {
     assert_eq!(run, "step=19 loss=NaN\n");
 }
 
+/// As if a sweep worked on the folder.
+fn locked(out: &Path) -> File {
+    let file = File::create(out.join("lock")).expect("a file");
+    file.lock().expect("the lock");
+    file
+}
+
 #[test]
 fn tail_follows_what_comes() {
     let folder = folder();
     let out = folder.path().join("lr");
+    let _lock = locked(&out);
     let mut child = flambeau()
         .args(["runs", "tail", "lr", "-f", "-n", "1"])
         .current_dir(folder.path())
@@ -263,6 +272,7 @@ fn tail_follows_what_comes() {
 #[test]
 fn ctrl_c_ends_tail_with_130() {
     let folder = folder();
+    let _lock = locked(&folder.path().join("lr"));
     let mut child = flambeau()
         .args(["runs", "tail", "lr", "-f"])
         .current_dir(folder.path())
