@@ -24,7 +24,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Writes a file whole or not at all, for what can be made again: after a power cut it may be damaged.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_lightly(path: &Path, bytes: &[u8]) -> Result<()> {
     replace(path, bytes, false)
 }
@@ -100,10 +100,10 @@ pub fn is_locked(folder: &Path) -> bool {
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
-/// [`write`] of a value as JSON.
+/// [`write()`] of a value as JSON.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     write(path, &json(path, value)?)
 }
@@ -111,7 +111,7 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 /// [`write_lightly`] of a value as JSON.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_json_lightly(path: &Path, value: &impl Serialize) -> Result<()> {
     write_lightly(path, &json(path, value)?)
 }
