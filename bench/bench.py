@@ -62,6 +62,10 @@ def rows():
         Row("a script calls a Python function with two tensors", "crossing", "called", "ns", 1, None),
         Row("Python calls a script's closure with two tensors", "crossing", "back", "ns", 1, None),
         Row("MLP training step, Python's module and optimiser", "python_step", "step", "µs", 1e-3, 1.0),
+        Row("a CPU-bound script on 2 workers; on 1", "workers", "seconds", "ms", 1e3, 0.556),
+        Row("an empty trial of a sweep; `import torch`", "trials", "trial", "ms", 1e3, None),
+        Row("`log` of two numbers; JSON and TensorBoard's writer", "logging", "log", "µs", 1e-3, None),
+        Row("a training with records and checkpoints; without", "recorded", "train", "ms", 1e-6, 1.02),
         Row("hello with Python's torch: start to end", "hello_python", "seconds", "ms", 1e3, 1.1),
         Row("prompt: on the screen; IPython with torch imported", "repl", "prompt", "ms", 1e3, None),
         Row("prompt: a key to the screen with completions shown", "repl", "key", "ms", 1e3, None),
@@ -89,6 +93,9 @@ class Group:
     env: dict
     arguments: tuple = ()
     same_output: bool = False
+    # The other side is this program too, with these arguments.
+    peer_is_ours: bool = False
+    peer_arguments: tuple = ()
     # A prompt or a kernel is not run but used, by this script, with these arguments on the two sides.
     user: pathlib.Path | None = None
     sides: tuple = ()
@@ -103,6 +110,10 @@ PROMPTS = (
     ("flambeau", PROGRAM),
     ("ipython", IPYTHON, "-m", "IPython", "--no-banner", "--no-confirm-exit", "-i", "-c", "import torch"),
 )
+# The user's first word says what is measured; both sides of the last are ours.
+TRIALS = (("trials", PROGRAM), ("imports", sys.executable))
+LOGGING = (("logging", PROGRAM), ("summaries", sys.executable))
+RECORDED = (("recorded", PROGRAM), ("plain", PROGRAM))
 KERNELS = (("flambeau", PROGRAM, "kernel"), ("ipykernel", IPYTHON, "-m", "ipykernel_launcher"))
 GROUPS = {
     "hello": Group(BENCH / "hello.rhai", BENCH / "hello.py", 15, 3, {}, same_output=True),
@@ -110,6 +121,11 @@ GROUPS = {
     "step": Group(BENCH / "step.rhai", BENCH / "step.py", 7, 2, ONE_THREAD),
     "crossing": Group(BENCH / "crossing.rhai", BENCH / "crossing.py", 7, 2, ONE_THREAD),
     "python_step": Group(BENCH / "python_step.rhai", BENCH / "step.py", 15, 2, ONE_THREAD),
+    # Both sides are ours: two workers with half of the work each, and one with all of it.
+    "workers": Group(BENCH / "workers.rhai", BENCH / "workers.rhai", 7, 2, ONE_THREAD, peer_arguments=("1",), peer_is_ours=True),
+    "trials": Group(ROOT / "flambeau", ROOT / "python", 7, 1, {}, user=BENCH / "experiment.py", sides=TRIALS),
+    "logging": Group(ROOT / "flambeau", ROOT / "python", 7, 1, ONE_THREAD, user=BENCH / "experiment.py", sides=LOGGING),
+    "recorded": Group(ROOT / "flambeau", ROOT / "plain", 9, 1, ONE_THREAD, user=BENCH / "experiment.py", sides=RECORDED),
     "hello_python": Group(BENCH / "hello_python.rhai", BENCH / "hello.py", 9, 2, {}, same_output=True),
     "repl": Group(ROOT / "flambeau", ROOT / "ipython", 5, 1, {}, user=BENCH / "repl.py", sides=PROMPTS),
     "kernel": Group(ROOT / "flambeau", ROOT / "ipykernel", 5, 1, {}, user=BENCH / "kernel.py", sides=KERNELS),
@@ -154,7 +170,7 @@ def script(command):
 def measure(group, program, quick, chosen):
     """Fills the rows of one group: one run of each that does not count, then A B A B."""
     if group.user:
-        if not IPYTHON.exists():
+        if any(IPYTHON in side for side in group.sides) and not IPYTHON.exists():
             raise Failed(f"{IPYTHON.relative_to(ROOT)} is not there: `make bench` installs IPython")
         words = [[program if word is PROGRAM else str(word) for word in side] for side in group.sides]
         ours, peer = ([sys.executable, str(group.user), *side] for side in words)
@@ -165,6 +181,8 @@ def measure(group, program, quick, chosen):
             return alternate(group, ours, peer, group.quick if quick else group.runs, home, chosen)
     ours = [program, "run", str(group.ours), "--", *map(str, group.arguments)]
     peer = [sys.executable, str(group.peer), *map(str, group.arguments)]
+    if group.peer_is_ours:
+        peer = [program, "run", str(group.peer), "--", *group.peer_arguments]
     with tempfile.TemporaryDirectory() as folder:
         alternate(group, ours, peer, group.quick if quick else group.runs, folder, chosen)
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::files;
+use crate::run::State;
 use crate::run::{FORMAT, Run};
 use crate::store::{Store, Trial};
 
@@ -113,7 +114,9 @@ impl Sweep {
             return Err(Error::Format { path, found, expected: FORMAT });
         }
         let mut trials = Store::open(folder)?.trials()?;
+        let locked = files::is_locked(folder);
         for trial in &mut trials {
+            trial.state = seen(trial.state, locked);
             // What the script declares beside what the trial was given.
             if let Some(config) = trial.run(folder).config()? {
                 for (name, value) in config.params {
@@ -134,10 +137,11 @@ impl Sweep {
         }
         let config = config.unwrap_or_default();
         let status = status.unwrap_or_default();
+        let state = seen(status.state, files::is_locked(folder));
         let trial = Trial {
             id: 1,
             params: config.params,
-            state: status.state,
+            state,
             attempts: status.attempts,
             result: status.result,
             error: status.error,
@@ -172,6 +176,11 @@ impl Sweep {
         let asked = self.goal.filter(|_| self.metric.as_deref() == Some(metric));
         asked.unwrap_or_else(|| Goal::guess(metric))
     }
+}
+
+/// How far a trial is: what is said to run, and nobody works on it, was killed and waits to be gone on with.
+fn seen(state: State, locked: bool) -> State {
+    if state == State::Running && !locked { State::Waiting } else { state }
 }
 
 /// The parameters in which trials differ: first as they were asked for, the others by name, the seed at the end.

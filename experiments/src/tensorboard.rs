@@ -107,13 +107,11 @@ impl Events {
     }
 }
 
-/// The numbers of a record by their tags: all but its time and its step.
-pub fn values(record: &Map) -> Vec<(String, f64)> {
-    let nested = record.values().any(serde_json::Value::is_object);
-    let flat = nested.then(|| metrics::flat(record.clone()));
-    let named = flat.as_ref().unwrap_or(record).iter();
-    let numbers = named.filter_map(|(tag, value)| Some((tag.clone(), metrics::number(value)?)));
-    numbers.filter(|(tag, _)| tag != metrics::TIME && tag != metrics::STEP).collect()
+/// The numbers of a flat record by their tags: all but its time and its step.
+pub fn values(record: &Map) -> Vec<(&str, f64)> {
+    let of_itself = |tag: &str| tag == metrics::TIME || tag == metrics::STEP;
+    let all = record.iter().filter(|(tag, _)| !of_itself(tag));
+    all.filter_map(|(tag, value)| Some((tag.as_str(), metrics::number(value)?))).collect()
 }
 
 /// Writes the records of a run as a new event file. A record without a step has its number as one.
@@ -126,8 +124,8 @@ pub fn from_metrics(records: &[Map], path: &Path) -> Result<()> {
         let named = |name: &str| record.get(name).and_then(metrics::number);
         let step = named(metrics::STEP).map_or(number as i64, |step| step as i64);
         let time = named(metrics::TIME).unwrap_or(0.0);
-        let values = values(record);
-        let values: Vec<(&str, f64)> = values.iter().map(|(tag, v)| (tag.as_str(), *v)).collect();
+        let record = metrics::flat(record.clone());
+        let values = values(&record);
         if !values.is_empty() {
             events.write(step, time, &values)?;
         }
@@ -224,7 +222,7 @@ mod tests {
             "_time": 1.0, "step": 2, "loss": {"train": 0.5, "test": "NaN"}, "note": "x", "acc": 1
         });
         let values = values(record.as_object().expect("map"));
-        let tags: Vec<&str> = values.iter().map(|(tag, _)| tag.as_str()).collect();
+        let tags: Vec<&str> = values.iter().map(|(tag, _)| *tag).collect();
         assert_eq!(tags, ["acc", "loss/test", "loss/train"]);
     }
 }

@@ -114,6 +114,8 @@ pub enum Command {
     /// Stand ready for trials of a sweep: a process of a sweep calls this.
     #[command(hide = true)]
     Nursery {
+        /// The folder of the script.
+        folder: PathBuf,
         /// Begin a new process for each trial.
         #[arg(long)]
         spawn: bool,
@@ -215,6 +217,9 @@ pub struct Run {
     /// from the last checkpoint.
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
+    /// Do not print what is logged.
+    #[arg(long, requires = "out")]
+    pub quiet: bool,
     /// How many checkpoints stay.
     #[arg(long, value_name = "COUNT", default_value_t = KEEP, requires = "out")]
     pub keep_checkpoints: usize,

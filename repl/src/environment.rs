@@ -39,7 +39,7 @@ pub struct Search {
 }
 
 /// Where to begin.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
     /// What `--env` names.
     pub explicit: Option<PathBuf>,

@@ -67,7 +67,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ! {
         (Some(Command::Run(run)), _) => run::run(run, shared),
         (Some(Command::Sweep(arguments)), _) => sweep::sweep(arguments, shared),
         (Some(Command::Trial { task }), _) => trial::run_given(task),
-        (Some(Command::Nursery { spawn, .. }), _) => trial::nursery::serve(!spawn, shared),
+        (Some(Command::Nursery { spawn, folder, .. }), _) => {
+            trial::nursery::serve(!spawn, folder, shared)
+        }
         (Some(Command::Doc { name, .. }), _) => doc::doc(name, shared),
         (Some(Command::Kernel { action: Some(action), .. }), _) => {
             kernel::spec::manage(action, shared)

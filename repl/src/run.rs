@@ -2,9 +2,9 @@
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
 
-use flambeau_experiments::params;
+use flambeau_experiments::table::number_text;
+use flambeau_experiments::{metrics, params};
 use flambeau_protocol::{Configure, Done, Event, Experiment, Limits, Permissions, Request};
 
 use crate::ask;
@@ -15,7 +15,7 @@ use crate::environment::Places;
 use crate::extension;
 use crate::problem::{Problem, exit};
 use crate::record::facts::Facts;
-use crate::record::{Opened, Recording, was_ended};
+use crate::record::{LOOKS, Opened, Recording, was_ended};
 use crate::signal::Interrupts;
 use crate::source::Source;
 use crate::start::start;
@@ -40,19 +40,24 @@ pub fn run(run: &Run, shared: &Shared) -> Result<u8, Problem> {
         folder: std::path::absolute(folder).unwrap_or_else(|_| folder.clone()),
         script: std::path::absolute(&run.script).unwrap_or_else(|_| run.script.clone()),
         keep: run.keep_checkpoints,
+        quiet: run.quiet,
         ..Experiment::default()
     };
-    match Recording::open(experiment, Duration::ZERO)? {
+    // Before anything is written: it would be written twice.
+    let places = Places::around(shared.env.as_deref(), Some(&source.folder));
+    extension::move_in_if_needed(&Places { sandbox: run.sandbox, ..places.clone() })?;
+    match Recording::open(experiment, LOOKS)? {
         Opened::Begun(recording) => {
-            let places = Places::around(shared.env.as_deref(), Some(&source.folder));
             Facts::gather(&places).write(recording.run())?;
             let job = Job { recording: Some(*recording), ..Job::of(run) };
             evaluate(source, job, shared, &interrupts)
         }
         Opened::Ended(status) => {
             let result = status.result.unwrap_or_default();
-            let result =
-                result.iter().map(|(name, value)| format!(" {name}={}", params::text(value)));
+            let result = result.iter().map(|(name, value)| {
+                let number = metrics::number(value).map(number_text);
+                format!(" {name}={}", number.unwrap_or_else(|| params::text(value)))
+            });
             let result: String = result.collect();
             eprintln!("flambeau: the run in {} has ended already:{result}", folder.display());
             Ok(exit::OK)
@@ -129,7 +134,7 @@ pub fn evaluate(
         permissions,
         limits,
         threads,
-        experiment: recording.as_ref().map(|recording| recording.experiment.clone()),
+        experiment: recording.as_ref().map(|recording| Box::new(recording.experiment.clone())),
         ..Configure::default()
     };
     let places = Places::around(shared.env.as_deref(), Some(&folder));

@@ -1,7 +1,7 @@
 //! From arguments to a running engine: environment, torch, engine library, session.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use flambeau_protocol::{Configure, Event};
@@ -33,12 +33,21 @@ pub fn start(
     Engine::start(&library, configure, on_event)
 }
 
+/// The environment whose libraries this process has opened, and where it was looked for.
+static OPENED: OnceLock<(Places, Environment)> = OnceLock::new();
+
 /// Finds the environment and opens its libraries. Where it has no libpython the program moves into its interpreter, if it
 /// may.
 ///
 /// # Errors
 /// Whatever stands in the way.
 pub fn open(places: &Places, moves: bool) -> Result<Environment, Problem> {
+    // What a trial is forked from has opened them.
+    if let Some((known, environment)) = OPENED.get()
+        && known == places
+    {
+        return Ok(environment.clone());
+    }
     let environment = search(places).result?;
     match environment.python.library() {
         Some(libpython) => engine::open_python(&libpython)?,
@@ -50,6 +59,8 @@ pub fn open(places: &Places, moves: bool) -> Result<Environment, Problem> {
     }
     let cuda = matches!(driver(), Driver::Present(_));
     engine::open_torch(&environment.torch_lib, cuda)?;
+    // The first stays: libraries are opened once.
+    let _ = OPENED.set((places.clone(), environment.clone()));
     Ok(environment)
 }
 

@@ -139,6 +139,8 @@ pub struct Trace {
     /// Below these, the calls of another language and of scripts that it called, down to the place of the
     /// error.
     pub frames: Vec<Frame>,
+    /// Whether `frames` lead on from the error's position, as those of a worker do, and not to it.
+    pub below: bool,
 }
 
 /// One call on the way to an error.

@@ -14,6 +14,7 @@ pub mod optim;
 pub mod plot;
 pub mod rich;
 pub mod runs;
+pub mod worker;
 
 /// Every shelf of the library, for [`flambeau_runtime::script::Session::new`].
 pub fn libraries() -> Vec<Library> {
@@ -25,6 +26,7 @@ pub fn libraries() -> Vec<Library> {
     libraries.push(plot::LIBRARY);
     libraries.push(rich::LIBRARY);
     libraries.push(runs::LIBRARY);
+    libraries.extend_from_slice(worker::LIBRARIES);
     libraries.extend_from_slice(nn::LIBRARIES);
     libraries.extend_from_slice(functional::LIBRARIES);
     libraries.extend_from_slice(optim::LIBRARIES);

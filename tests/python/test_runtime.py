@@ -280,7 +280,8 @@ def test_the_stubs_name_what_there_is():
     with open(stubs) as file:
         tree = ast.parse(file.read())
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    assert set(classes) | {"__version__"} == set(flambeau.__all__)
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert set(classes) | functions | {"__version__"} == set(flambeau.__all__)
     methods = {node.name for node in classes["Runtime"].body if isinstance(node, ast.FunctionDef)}
     assert methods - {"__init__"} <= set(dir(flambeau.Runtime))
     public = {name for name in vars(flambeau.Runtime) if not name.startswith("_")}

@@ -2,6 +2,7 @@
 
 pub mod markdown;
 pub mod package;
+pub mod processes;
 pub mod running;
 pub mod session;
 pub mod svg;

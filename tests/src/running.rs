@@ -27,7 +27,18 @@ impl Running {
     /// # Panics
     /// As there.
     pub fn start_with(options: &[&str], code: &str) -> Running {
+        Running::start_beside(&[], options, code)
+    }
+
+    /// [`Running::start_with`], with other files beside the script.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn start_beside(files: &[(&str, &str)], options: &[&str], code: &str) -> Running {
         let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).expect("a file");
+        }
         let path = script(folder.path(), code);
         let mut child = flambeau()
             .arg("run")

@@ -1,7 +1,6 @@
 //! A session in the test's own process, with everything that it prints kept.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use flambeau_runtime::script::{Event, Limits, Options, Report, Session};
 
@@ -9,20 +8,20 @@ use flambeau_runtime::script::{Event, Limits, Options, Report, Session};
 pub struct Recorded {
     /// The session.
     pub session: Session,
-    printed: Rc<RefCell<String>>,
+    printed: Arc<Mutex<String>>,
 }
 
 impl Recorded {
     /// A new session with an empty scope.
     pub fn new() -> Self {
-        let printed = Rc::new(RefCell::new(String::new()));
+        let printed = Arc::new(Mutex::new(String::new()));
         let sink = printed.clone();
         let session = Session::new(Options {
             libraries: flambeau_stdlib::libraries(),
             limits: Limits { call_levels: Some(64), ..Limits::default() },
-            output: Box::new(move |event| {
+            output: Arc::new(move |event| {
                 if let Event::Stdout(text) | Event::Stderr(text) = event {
-                    sink.borrow_mut().push_str(&text);
+                    sink.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
                 }
             }),
             ..Options::default()
@@ -33,7 +32,8 @@ impl Recorded {
     /// Evaluates a cell: what it printed, and the error that ended it.
     pub fn run(&mut self, source: &str, code: &str) -> (String, Option<Box<Report>>) {
         let error = self.session.evaluate(source, code).err();
-        (self.printed.take(), error)
+        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        (std::mem::take(&mut *printed), error)
     }
 }
 

@@ -3,7 +3,7 @@
 //! - `rhai`: runs in the page's session; a `text` block right behind it is what it prints.
 //! - `rhai error`: must fail; the `text` block is the error's first line, or, where it has more lines,
 //!   the whole report.
-//! - `rhai file=NAME`: is written to that file, for `import` and for commands.
+//! - `rhai file=NAME`, `toml file=NAME`: is written to that file, for `import` and for commands.
 //! - `python`: runs in a Python of its own, with `import flambeau`; a `text` block is what it prints.
 //! - `sh` that begins with `$ flambeau ` and has a `text` block: runs the program, which must print that.
 //!
@@ -60,7 +60,7 @@ fn run_page(page: &str) -> Vec<(Block, Outcome)> {
                 let (_, error) = recorded.run("script.rhai", &block.text);
                 failure(error, expected)
             }
-            ["rhai", file] if file.starts_with("file=") => {
+            ["rhai" | "toml", file] if file.starts_with("file=") => {
                 let name = file.trim_start_matches("file=");
                 std::fs::write(name, format!("{}\n", block.text)).expect("a file");
                 continue;

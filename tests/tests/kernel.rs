@@ -74,6 +74,14 @@ fn a_spec_in_the_prefix_of_the_program_moves_with_it() {
     assert_eq!(std::fs::canonicalize(program).ok(), copied.canonicalize().ok());
 }
 
+/// Where programs are found, with ours first.
+fn path_with_program() -> std::ffi::OsString {
+    let folder = program().parent().expect("the program's folder");
+    let known = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&known));
+    std::env::join_paths(folders).expect("paths without colons")
+}
+
 #[test]
 fn clients_of_jupyter_find_start_and_use_the_kernel() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -85,6 +93,8 @@ fn clients_of_jupyter_find_start_and_use_the_kernel() {
         .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "-rs"])
         .arg(repository().join("tests/kernel"))
         .current_dir(folder.path())
+        // For notebooks that call the program.
+        .env("PATH", path_with_program())
         // Jupyter's programs keep a history there.
         .env("HOME", folder.path())
         .env("JUPYTER_PATH", folder.path().join("share/jupyter"))

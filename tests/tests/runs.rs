@@ -53,10 +53,10 @@ trial   lr  seed  state   step   acc    time  error
     3  0.1     2  failed    19        10.5 s  ValueError: loss is nan
 "
     );
-    // One that runs takes longer and longer.
-    let listed = said(folder.path(), &["ls", "lr", "--where", "state=running"]);
+    // Nobody works on the one that is said to run.
+    let listed = said(folder.path(), &["ls", "lr", "--where", "state=waiting"]);
     let row: Vec<&str> = listed.lines().nth(1).expect("a row").split_whitespace().collect();
-    assert_eq!(row[..5], ["6", "1e-3", "2", "running", "9"]);
+    assert_eq!(row[..5], ["6", "1e-3", "2", "waiting", "9"]);
 }
 
 #[test]
@@ -112,7 +112,7 @@ two        1  0.25  done      4  0.75  2.0 s
         said(folder.path(), &["compare", ".", "--by", "lr"]),
         "\
 sweep    lr       n              acc  state
-lr     1e-3  2 of 3  0.9040 ± 0.0071  2 done, 1 running
+lr     1e-3  2 of 3  0.9040 ± 0.0071  2 done, 1 waiting
 one     0.1       1              0.9  1 done
 lr      0.1  2 of 3  0.8050 ± 0.0071  2 done, 1 failed
 two    0.25       1             0.75  1 done
@@ -126,7 +126,7 @@ fn compare_has_means_over_seeds() {
     assert_eq!(
         said(folder.path(), &["compare", "lr", "--metric", "acc,loss"]),
         "  lr       n              acc           loss  state
-1e-3  2 of 3  0.9040 ± 0.0071  1.122 ± 0.035  2 done, 1 running
+1e-3  2 of 3  0.9040 ± 0.0071  1.122 ± 0.035  2 done, 1 waiting
  0.1  2 of 3  0.8050 ± 0.0071  0.030 ± 0.035  2 done, 1 failed
 "
     );
@@ -174,7 +174,7 @@ environment
         "\
 folder        lr
 script        exp.rhai
-state         6 trials (1 running, 4 done, 1 failed)
+state         6 trials (1 waiting, 4 done, 1 failed)
 varied        lr, seed
 best          trial 5: acc=0.909 with lr=1e-3 seed=1
 "
@@ -217,6 +217,7 @@ fn plot_writes_pictures() {
 #[test]
 fn tail_shows_the_last_lines_of_what_runs() {
     let folder = folder();
+    let _lock = locked(&folder.path().join("lr"));
     assert_eq!(
         said(folder.path(), &["tail", "lr", "-n", "1"]),
         "0006 | step 9\n0006 | step=9 loss=1.60462\n"
@@ -228,10 +229,18 @@ fn tail_shows_the_last_lines_of_what_runs() {
     assert_eq!(run, "step=19 loss=NaN\n");
 }
 
+/// As if a sweep worked on the folder.
+fn locked(out: &Path) -> File {
+    let file = File::create(out.join("lock")).expect("a file");
+    file.lock().expect("the lock");
+    file
+}
+
 #[test]
 fn tail_follows_what_comes() {
     let folder = folder();
     let out = folder.path().join("lr");
+    let _lock = locked(&out);
     let mut child = flambeau()
         .args(["runs", "tail", "lr", "-f", "-n", "1"])
         .current_dir(folder.path())
@@ -263,6 +272,7 @@ fn tail_follows_what_comes() {
 #[test]
 fn ctrl_c_ends_tail_with_130() {
     let folder = folder();
+    let _lock = locked(&folder.path().join("lr"));
     let mut child = flambeau()
         .args(["runs", "tail", "lr", "-f"])
         .current_dir(folder.path())
@@ -392,7 +402,7 @@ fn rm_asks_on_a_terminal() {
     let home = home();
     for (answer, code, left) in [("n\r", 1, true), ("\r", 1, true), ("yes\r", 0, false)] {
         let mut terminal = Start::new(&["runs", "rm", out_text], home.path()).wide(200).start();
-        terminal.see("with all its 6 trials (1 running, 4 done, 1 failed)? [y/N]");
+        terminal.see("with all its 6 trials (1 waiting, 4 done, 1 failed)? [y/N]");
         terminal.press(answer);
         assert_eq!((terminal.end(), out.exists()), (code, left), "{answer:?}");
     }

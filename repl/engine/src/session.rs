@@ -36,7 +36,7 @@ pub fn run(
         }
         let session = Session::new(options(configure, shared, sink));
         if let Some(experiment) = experiment {
-            flambeau_stdlib::experiment::set_up(&session, convert::experiment(experiment));
+            flambeau_stdlib::experiment::set_up(&session, convert::experiment(*experiment));
         }
         session
     };
@@ -236,7 +236,7 @@ fn options(configure: Configure, shared: &Shared, sink: Sink) -> Options {
         limits: convert::limits(configure.limits),
         args: configure.args,
         script_dir: configure.script_dir,
-        output: Box::new(move |event| sink.emit(&convert::event(event))),
+        output: Arc::new(move |event| sink.emit(&convert::event(event))),
         input: Some(questions),
         notebook,
         debugger: Some(Arc::new(Client { asked: shared.asked.clone(), sink })),

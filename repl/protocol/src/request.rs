@@ -264,7 +264,7 @@ pub struct Configure {
     pub threads: Option<usize>,
     /// Where the script's run is recorded; absent where it is not.
     #[serde(default)]
-    pub experiment: Option<Experiment>,
+    pub experiment: Option<Box<Experiment>>,
     /// Whether the front end is a notebook: values are shown with HTML, and Python finds what it expects there, such
     /// as channels for widgets.
     pub notebook: bool,

@@ -2,8 +2,8 @@
 
 use flambeau_protocol::debug::{Call, Reason, Resume, Value};
 use flambeau_protocol::{
-    Answer, Ask, Comm, Configure, Display, Done, ErrorReport, Event, Language, Limits, Permissions,
-    Progress, Request, Signature, Told,
+    Answer, Ask, Comm, Configure, Display, Done, ErrorReport, Event, Experiment, Language, Leader,
+    Limits, Permissions, Progress, Request, Signature, Told,
 };
 
 /// Asserts that `value` is written as `json` and read back from it.
@@ -117,6 +117,20 @@ fn configure_holds_permissions_and_limits() {
             ..Permissions::default()
         },
         limits: Limits { max_seconds: Some(1.5), ..Limits::default() },
+        threads: Some(2),
+        experiment: Some(Box::new(Experiment {
+            folder: "/out".into(),
+            script: "/scripts/a.rhai".into(),
+            params: Some("{}".into()),
+            keep: 2,
+            leader: Some(Leader {
+                socket: "/tmp/leader".into(),
+                trial: 7,
+                metric: Some("acc".into()),
+                rungs: vec![3, 9],
+            }),
+            ..Experiment::default()
+        })),
         notebook: true,
     };
     check(
@@ -126,7 +140,10 @@ fn configure_holds_permissions_and_limits() {
             r#""python":"/env/bin/python3","args":["--lr","0.1"],"script_dir":"/scripts","#,
             r#""permissions":{"sandbox":true,"allow_read":["/data"],"allow_write":[],"#,
             r#""allow_python":false},"#,
-            r#""limits":{"max_seconds":1.5,"max_memory":null,"max_operations":null},"notebook":true}"#,
+            r#""limits":{"max_seconds":1.5,"max_memory":null,"max_operations":null},"threads":2,"#,
+            r#""experiment":{"folder":"/out","script":"/scripts/a.rhai","params":"{}","declares":false,"#,
+            r#""keep":2,"quiet":false,"leader":{"socket":"/tmp/leader","trial":7,"metric":"acc","#,
+            r#""rungs":[3,9]}},"notebook":true}"#,
         ),
     );
 }

@@ -56,9 +56,9 @@ impl Facts {
             return Ok(());
         }
         if !self.changes.is_empty() {
-            files::write(&run.file("changes.diff"), &self.changes)?;
+            files::write_lightly(&run.file("changes.diff"), &self.changes)?;
         }
-        files::write_json(&path, &self.facts)
+        files::write_json_lightly(&path, &self.facts)
     }
 }
 

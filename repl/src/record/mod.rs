@@ -2,18 +2,19 @@
 
 pub mod facts;
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flambeau_experiments::{self as experiments, Map, Run, State, Status, files};
 use flambeau_protocol::{Done, ErrorReport, Experiment};
-use rustix::fs::{FlockOperation, flock};
 
 use crate::problem::Problem;
 
 /// The kind of error that ends a run of which no more is wanted.
 const ENDED: &str = "RunEnded";
+/// How long is waited for processes that only look whether somebody has the folder.
+pub const LOOKS: Duration = Duration::from_millis(200);
 /// How often another process is looked for that still has the folder.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -51,11 +52,9 @@ pub fn lock(folder: &Path, patience: Duration) -> Result<File, Problem> {
     let file = file.map_err(|error| cannot(&error))?;
     let began = Instant::now();
     loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(error) if error != rustix::io::Errno::WOULDBLOCK => {
-                return Err(cannot(&error.into()));
-            }
+            Err(TryLockError::Error(error)) => return Err(cannot(&error)),
             Err(_) if began.elapsed() < patience => std::thread::sleep(LOOK),
             Err(_) => return Err(Problem::InUse(folder.to_owned())),
         }
@@ -75,7 +74,9 @@ impl Recording {
         files::make_folder(folder)?;
         let lock = lock(folder, patience)?;
         let run = Run::at(folder);
-        let known = run.status()?;
+        files::clean(folder);
+        files::clean(&run.checkpoints());
+        let known = files::if_whole(run.status())?;
         if let Some(status) = &known
             && status.state == State::Done
         {
@@ -93,7 +94,7 @@ impl Recording {
             result: None,
             ..status
         };
-        files::write_json(&run.file("status.json"), &status)?;
+        files::write_json_lightly(&run.file("status.json"), &status)?;
         Ok(Opened::Begun(Box::new(Recording { run, experiment, status, _lock: lock })))
     }
 
@@ -117,7 +118,7 @@ impl Recording {
         status.error =
             error.filter(|_| status.state == State::Failed).map(|error| error.plain.clone());
         status.ended = Some(now());
-        status.result = files::read_json::<Map>(&self.run.result())?;
+        status.result = files::if_whole(files::read_json::<Map>(&self.run.result()))?;
         files::write_json(&self.run.file("status.json"), status)?;
         Ok(status.state)
     }

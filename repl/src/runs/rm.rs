@@ -3,14 +3,13 @@
 use std::fs;
 use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdin};
 use std::path::Path;
-use std::time::Duration;
 
 use flambeau_experiments::{Error, Store, Sweep, remove};
 
 use super::arguments::Rm;
 use super::{problem, sweep, trial};
 use crate::problem::{Problem, exit};
-use crate::record::lock;
+use crate::record::{LOOKS, lock};
 
 /// Removes trials, a run or a sweep.
 ///
@@ -33,7 +32,7 @@ pub fn rm(rm: &Rm) -> Result<u8, Problem> {
         trial(&sweep, number)?;
     }
     // Held until all is done: no sweep begins meanwhile.
-    let lock = lock(&rm.out, Duration::ZERO)?;
+    let lock = lock(&rm.out, LOOKS)?;
     if !rm.yes && !confirmed(&question(rm, &sweep))? {
         return Ok(exit::SCRIPT);
     }

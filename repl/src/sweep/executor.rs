@@ -1,6 +1,7 @@
 //! Who executes trials. A sweep knows what is to be run and what came of it; where that happens is an executor's affair.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::Sender;
 use std::thread;
@@ -36,6 +37,7 @@ impl Local {
     /// What the system says.
     pub fn start(
         spawn: bool,
+        folder: &Path,
         shared: &Shared,
         happenings: Sender<Happening>,
     ) -> Result<(Local, Option<String>), Problem> {
@@ -43,7 +45,7 @@ impl Local {
             |cause: String| Problem::EngineFailed(format!("no process for trials: {cause}"));
         let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
         let mut command = Command::new(program);
-        command.arg("nursery").stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg("nursery").arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
         if spawn {
             command.arg("--spawn");
         }

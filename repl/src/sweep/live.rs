@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use flambeau_experiments::metrics::{Follower, STEP, number};
+use flambeau_experiments::table::number_text;
 use flambeau_experiments::{Map, State, Trial, params};
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 
@@ -40,17 +41,6 @@ struct Running {
     first_step: Option<f64>,
     step: Option<f64>,
     value: Option<f64>,
-}
-
-/// A number as tables show it.
-pub fn shown(value: f64) -> String {
-    match value.abs() {
-        magnitude if magnitude != 0.0 && !(1e-3..1e5).contains(&magnitude) => {
-            format!("{value:.3e}")
-        }
-        _ if value.fract() == 0.0 => format!("{value}"),
-        _ => format!("{value:.4}"),
-    }
 }
 
 /// What tells a trial apart: `lr=1e-3 seed=0`.
@@ -96,12 +86,8 @@ impl Live {
 
     /// Says a line that stays.
     pub fn say(&self, text: &str) {
-        if self.terminal {
-            // A terminal that has gone shows nothing.
-            let _ = self.bars.println(text);
-        } else {
-            eprintln!("{text}");
-        }
+        // Away with the lines of running trials, and back again behind it.
+        self.bars.suspend(|| eprintln!("{text}"));
     }
 
     fn moved(&mut self, from: State, to: State) {
@@ -149,12 +135,12 @@ impl Live {
         let result = match (&trial.result, running.value, &self.metric) {
             (Some(result), ..) if trial.state == State::Done => {
                 let one = |(name, value): (&String, &serde_json::Value)| match number(value) {
-                    Some(number) => format!("{name}={}", shown(number)),
+                    Some(number) => format!("{name}={}", number_text(number)),
                     None => format!("{name}={}", params::text(value)),
                 };
                 result.iter().map(one).collect::<Vec<_>>().join(" ")
             }
-            (_, Some(value), Some(metric)) => format!("{metric}={}", shown(value)),
+            (_, Some(value), Some(metric)) => format!("{metric}={}", number_text(value)),
             _ => String::new(),
         };
         let state = match trial.state {
@@ -238,10 +224,10 @@ impl Running {
         let seconds = self.begun.elapsed().as_secs_f64();
         let mut parts = vec![format!("{id:>4}  {}", self.name)];
         if let Some(step) = self.step {
-            parts.push(format!("step {}", shown(step)));
+            parts.push(format!("step {}", number_text(step)));
         }
         if let (Some(metric), Some(value)) = (metric, self.value) {
-            parts.push(format!("{metric} {}", shown(value)));
+            parts.push(format!("{metric} {}", number_text(value)));
         }
         if let (Some(first), Some(step)) = (self.first_step, self.step)
             && step > first

@@ -17,10 +17,12 @@ mod values;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
+use flambeau_experiments::table::number_text;
 use flambeau_experiments::{Map, State, Store, Trial, files, params};
 use flambeau_protocol::{Experiment, Leader, Limits};
 use serde_json::json;
@@ -32,7 +34,7 @@ use crate::cli::Shared;
 use crate::environment::Places;
 use crate::problem::{Problem, exit};
 use crate::record::facts::Facts;
-use crate::record::{lock, now};
+use crate::record::{LOOKS, lock, now};
 use crate::trial::{Exit, Task};
 use executor::{Executor, Local};
 use halving::Halving;
@@ -67,7 +69,12 @@ pub fn sweep(arguments: &Sweep, shared: &Shared) -> Result<u8, Problem> {
     let settings = Settings::of(arguments)?;
     let (sender, happenings) = mpsc::channel();
     watch(sender.clone()).map_err(|error| Problem::EngineFailed(error.to_string()))?;
-    let (mut local, why) = Local::start(settings.spawn, shared, sender.clone())?;
+    let (mut local, why) = Local::start(
+        settings.spawn,
+        settings.script.parent().unwrap_or(Path::new(".")),
+        shared,
+        sender.clone(),
+    )?;
     let task = task(&settings, shared);
     let declared = declared::declared(&settings, &mut local, &happenings, &task)?;
     let planned = plan::plan(&settings, &declared)?;
@@ -79,7 +86,7 @@ pub fn sweep(arguments: &Sweep, shared: &Shared) -> Result<u8, Problem> {
     if settings.out.join("config.json").exists() {
         return Err(Problem::IsRun(settings.out));
     }
-    let _lock: File = lock(&settings.out, Duration::ZERO)?;
+    let _lock: File = lock(&settings.out, LOOKS)?;
     let mut store = Store::create(&settings.out)?;
     let new = store.add(&planned)?;
     about(&settings, &varied, new)?;
@@ -147,7 +154,7 @@ fn list(planned: &[Map], varied: &[String]) -> u8 {
     for (i, params) in planned.iter().enumerate() {
         println!("{:>4}  {}", i + 1, live::name(params, varied));
     }
-    println!("{} trials", planned.len());
+    println!("{} {}", planned.len(), if planned.len() == 1 { "trial" } else { "trials" });
     exit::OK
 }
 
@@ -347,7 +354,7 @@ impl Running<'_> {
             let why = match value.is_nan() {
                 true => format!("{metric} is nan at step {step}"),
                 false => {
-                    format!("{metric}={} at step {step} is not among the best", live::shown(value))
+                    format!("{metric}={} at step {step} is not among the best", number_text(value))
                 }
             };
             self.pruned.insert(id, why);

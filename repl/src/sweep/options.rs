@@ -32,7 +32,7 @@ pub struct Sweep {
     #[arg(long, value_name = "NAME=RANGE", num_args = 1.., help_heading = "What is tried")]
     pub random: Vec<String>,
     /// How often values are drawn.
-    #[arg(long, value_name = "COUNT", requires = "random", help_heading = "What is tried")]
+    #[arg(long, value_name = "COUNT", help_heading = "What is tried")]
     pub trials: Option<usize>,
     /// The seed from which values are drawn [default: 0].
     #[arg(long, value_name = "SEED", help_heading = "What is tried")]
@@ -54,10 +54,10 @@ pub struct Sweep {
     pub goal: Option<Goal>,
     /// End trials early that are worse than others (asynchronous successive halving): at the first of these steps, and
     /// at each that is --eta times as far.
-    #[arg(long, value_name = "FIRST..LAST", requires = "metric", help_heading = "Early stopping")]
+    #[arg(long, value_name = "FIRST..LAST", help_heading = "Early stopping")]
     pub halving: Option<String>,
     /// One in so many goes on [default: 3].
-    #[arg(long, value_name = "COUNT", requires = "halving", help_heading = "Early stopping")]
+    #[arg(long, value_name = "COUNT", help_heading = "Early stopping")]
     pub eta: Option<u32>,
     /// How many trials run at once [default: 1, or one for each of --gpus].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..), help_heading = "How trials run")]
@@ -206,7 +206,12 @@ impl Settings {
             (Some(0), _) => {
                 return Err(SweepProblem::Wrong("--trials 0 leaves nothing to be run".to_owned()));
             }
-            (Some(trials), _) => trials,
+            (Some(_), true) => {
+                return Err(SweepProblem::Wrong(
+                    "--trials wants something to draw: --random".to_owned(),
+                ));
+            }
+            (Some(trials), false) => trials,
             (None, true) => 1,
             (None, false) => {
                 return Err(SweepProblem::Wrong("--random wants --trials COUNT".to_owned()));

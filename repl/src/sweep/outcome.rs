@@ -32,7 +32,8 @@ pub fn settle(
 ) -> Result<()> {
     let run = trial.run(out);
     // A damaged file says as much as none.
-    let mut status = run.status().unwrap_or_default().unwrap_or_default();
+    let known = run.status().unwrap_or_default();
+    let mut status = known.clone().unwrap_or_default();
     match (status.state, pruned) {
         (State::Done | State::Failed, _) => {}
         (_, Some(why)) => {
@@ -47,14 +48,16 @@ pub fn settle(
         }
     }
     status.ended = status.ended.or_else(|| Some(now()));
-    if let Some(started) = trial.started {
-        status.started = started;
+    if known.is_none() {
+        status.started = trial.started.unwrap_or_default();
+        status.attempts = trial.attempts;
     }
-    status.attempts = trial.attempts;
     if status.result.is_none() {
         status.result = files::read_json(&run.result()).unwrap_or_default();
     }
-    files::write_json(&run.file("status.json"), &status)?;
+    if known.as_ref() != Some(&status) {
+        files::write_json(&run.file("status.json"), &status)?;
+    }
     take(trial, status);
     Ok(())
 }

@@ -25,6 +25,8 @@ use flambeau_protocol::{Experiment, Limits, Permissions};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{Color, Shared};
+use crate::environment::Places;
+use crate::extension;
 use crate::problem::Problem;
 use crate::record::{Opened, Recording};
 use crate::run::{self, Job};
@@ -99,6 +101,9 @@ fn evaluate(task: &Task) -> Result<u8, Problem> {
     let interrupts =
         Interrupts::watch().map_err(|error| Problem::EngineFailed(error.to_string()))?;
     let source = Source::read(&task.experiment.script)?;
+    // Before anything is written: it would be written twice.
+    let places = Places::around(task.env.as_deref(), Some(&source.folder));
+    extension::move_in_if_needed(&Places { sandbox: task.permissions.sandbox, ..places })?;
     match Recording::open(task.experiment.clone(), PATIENCE)? {
         Opened::Ended(_) => Ok(crate::problem::exit::OK),
         Opened::Begun(recording) => {

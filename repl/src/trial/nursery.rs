@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -50,11 +51,11 @@ pub enum Answer {
 ///
 /// # Errors
 /// What the system says of its streams.
-pub fn serve(fork_trials: bool, shared: &Shared) -> Result<u8, Problem> {
+pub fn serve(fork_trials: bool, folder: &Path, shared: &Shared) -> Result<u8, Problem> {
     let failed = |error: io::Error| Problem::EngineFailed(error.to_string());
     // Ctrl-C at the terminal is the sweep's.
     let _ = rustix::process::setsid();
-    let why = if fork_trials { warm(shared).err() } else { Some("--spawn".to_owned()) };
+    let why = if fork_trials { warm(folder, shared).err() } else { Some("--spawn".to_owned()) };
     let birth = if why.is_none() { Birth::Fork } else { Birth::New };
     say(&Answer::Ready(why)).map_err(failed)?;
     let mut guards: HashMap<Pid, i64> = HashMap::new();
@@ -111,9 +112,9 @@ pub fn serve(fork_trials: bool, shared: &Shared) -> Result<u8, Problem> {
 }
 
 /// Opens what a trial needs; why trials cannot be forked, where that is so.
-fn warm(shared: &Shared) -> Result<(), String> {
+fn warm(folder: &Path, shared: &Shared) -> Result<(), String> {
     let library = engine::find_library().map_err(|problem| problem.to_string())?;
-    let places = Places::around(shared.env.as_deref(), None);
+    let places = Places::around(shared.env.as_deref(), Some(folder));
     open(&places, false).map_err(|problem| problem.to_string())?;
     engine::preload(&library).map_err(|problem| problem.to_string())?;
     match is_possible() {

@@ -7,11 +7,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use flambeau_runtime::Result;
-use flambeau_runtime::script::{Interrupt, Library, State, on_signal};
+use flambeau_runtime::script::{Interrupt, Library, State, end_isolates, on_signal};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyModule;
 
+use crate::callback::detached;
 use crate::errors::to_error;
 use crate::handle::Handle;
 use crate::interpreter::{self, helper, outside};
@@ -76,6 +77,9 @@ fn make(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
         Bound::from_owned_ptr_or_err(py, module)?.cast_into::<PyModule>()?
     };
     module.add_class::<Runtime>()?;
+    // Workers of sessions that live until the end must not outlive libtorch.
+    let end = wrap_pyfunction!(end_workers, &module)?;
+    py.import("atexit")?.call_method1("register", (end,))?;
     module.add_class::<Handle>()?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("RhaiError", helper(py, "RhaiError")?)?;
@@ -85,6 +89,11 @@ fn make(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
         module.add(class.getattr("__name__")?.extract::<String>()?.as_str(), class)?;
     }
     Ok(module)
+}
+
+#[pyfunction]
+fn end_workers(py: Python<'_>) {
+    detached(py, end_isolates);
 }
 
 /// Runs a function of the script's session as an evaluation, or as part of the one that is under way. Ctrl-C stops

@@ -4,7 +4,7 @@ use std::ffi::{CString, c_char, c_void};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use flambeau_runtime::script::{Context, Event, Input};
+use flambeau_runtime::script::{Context, Input, Output, in_isolate};
 use flambeau_runtime::torch::Exceptions;
 use flambeau_runtime::{Error, Kind, Result};
 use pyo3::ffi;
@@ -24,14 +24,11 @@ pub struct Setup {
     pub script_dir: Option<PathBuf>,
     /// The arguments after the script's own name: `sys.argv[1:]`.
     pub args: Vec<String>,
-    /// Gets what threads of Python's own print, until [`end`]; the process's streams by default.
+    /// Gets what threads of Python's own print, which evaluate nothing, until [`end`]; the process's streams by default.
     pub output: Option<Output>,
     /// The way to the user, where the front end is a notebook: Python then finds what it expects there.
     pub notebook: Option<Arc<dyn Input>>,
 }
-
-/// Takes what a thread prints that evaluates nothing.
-pub type Output = Arc<dyn Fn(Event) + Send + Sync>;
 
 static SETUP: Mutex<Option<Setup>> = Mutex::new(None);
 
@@ -74,6 +71,11 @@ pub fn end() {
 /// # Errors
 /// What `run` fails with; a `PermissionError` in a sandbox; why the interpreter cannot start.
 pub(crate) fn with<R>(run: impl FnOnce(Python<'_>) -> Attempt<R>) -> Result<R> {
+    if in_isolate() {
+        return Err(Error::new(Kind::NotImplemented, "a worker cannot use Python").help(
+            "call Python in the main script, and exchange tensors, arrays and maps with the worker",
+        ));
+    }
     start()?;
     if host::is_host() {
         // One process has several sessions then, each with its own sandbox.

@@ -55,7 +55,7 @@ pub use beside::Beside;
 pub use cells::{Cells, Outcome};
 pub use front_end::set_parent;
 pub use host::module;
-pub use interpreter::{Output, Setup, configure, end};
+pub use interpreter::{Setup, configure, end};
 pub use object::PyObject;
 
 /// What scripts find under `py`.

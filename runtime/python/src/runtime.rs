@@ -40,6 +40,10 @@ impl Drop for Moved {
         if let Some(session) = self.0.take() {
             let home = session.home().clone();
             let _turn = home.turn();
+            // What workers print goes to Python, so they are waited for without the GIL.
+            if session.has_isolates() {
+                Python::try_attach(|py| detached(py, || session.end_isolates()));
+            }
             drop(session);
         }
     }
@@ -148,7 +152,7 @@ impl Runtime {
             },
             args,
             script_dir,
-            output: Box::new(emit),
+            output: Arc::new(emit),
             // Python code asks by itself.
             input: None,
             notebook: false,

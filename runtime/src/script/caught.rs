@@ -12,6 +12,10 @@ use crate::error::{Error, Kind};
 
 /// The value of `e` for a value that Rhai caught.
 pub(crate) fn caught(value: Dynamic) -> Dynamic {
+    let thrown = value.read_lock::<Error>().filter(|error| error.kind == Kind::Thrown);
+    if let Some(thrown) = thrown.and_then(|error| error.value.clone()) {
+        return thrown;
+    }
     let error = match value.read_lock::<Map>() {
         Some(map) => error_of(&map),
         None => None,

@@ -9,6 +9,7 @@ use super::dispatch;
 use super::display::Bundle;
 use super::errors;
 use super::event::Event;
+use super::modules;
 use super::report;
 use super::state::State;
 use super::turn;
@@ -159,6 +160,17 @@ impl<'a> Context<'a> {
     /// A `PermissionError` that names the option to allow it.
     pub fn readable(&self, path: &str) -> Result<PathBuf> {
         self.state.permissions.readable(path)
+    }
+
+    /// A script's file by the name that a script gives it, as `import` finds it: the file, the name that reports give it
+    /// and its text.
+    ///
+    /// # Errors
+    /// A `PermissionError` that names the option to allow it, an `IoError` where it cannot be read.
+    pub fn script_file(&self, path: &str) -> Result<(PathBuf, String, String)> {
+        let file = modules::file(&self.state, self.native.call_source(), path)?;
+        let (name, text) = modules::read(&file)?;
+        Ok((file, name, text))
     }
 
     /// Resolves a path that the script wants to write and asks the sandbox.

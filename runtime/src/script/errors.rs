@@ -24,7 +24,8 @@ pub(crate) fn to_rhai(mut error: Error, position: Position) -> Box<EvalAltResult
             }
             Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(Stop(error)), position))
         }
-        Kind::Thrown => {
+        // That of a worker keeps the way to where it was thrown.
+        Kind::Thrown if !error.trace.as_ref().is_some_and(|trace| trace.below) => {
             let value = error.value.clone().unwrap_or_default();
             Box::new(EvalAltResult::ErrorRuntime(value, position))
         }

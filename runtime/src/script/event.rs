@@ -1,6 +1,11 @@
 //! What a session tells its front end while a cell runs.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+
+/// Takes what a session tells, from any of its threads.
+pub type Output = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// One message from the session; the front end decides how it looks.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::debugger::DebugClient;
-use super::event::Event;
+use super::event::Output;
 use super::input::Input;
 
 /// Who sits in front of a session.
 pub(crate) struct FrontEnd {
     /// Gets everything that a cell prints and shows.
-    pub output: Box<dyn Fn(Event)>,
+    pub output: Output,
     /// The way to the user.
     pub input: Option<Arc<dyn Input>>,
     /// Whether it shows HTML.

@@ -96,8 +96,8 @@ impl Interrupt {
         self.0.what.load(Ordering::Relaxed) == STOPS
     }
 
-    /// Has the evaluation stop, from within.
-    pub(super) fn stop(&self) {
+    /// Has a script stop at its next operation; code of another language is not told.
+    pub fn stop(&self) {
         self.0.what.store(STOPS, Ordering::SeqCst);
     }
 

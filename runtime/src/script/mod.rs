@@ -20,6 +20,7 @@ mod hints;
 mod index;
 mod input;
 mod interrupt;
+mod isolate;
 mod library;
 mod limits;
 mod members;
@@ -46,13 +47,14 @@ pub use debugger::{Call, DebugClient, Inspected, Inspection, Reason, Resume};
 pub use device::default_device;
 pub use display::table::{Table as TextTable, escaped};
 pub use display::{Bundle, display, viridis};
-pub use event::{Comm, Event, Progress, Shown};
+pub use event::{Comm, Event, Output, Progress, Shown};
 pub use function::{
     Args, CallHelp, Constant, Entries, Function, Items, Library, Object, ObjectType, Property, Side,
 };
 pub use index::{NewAxis, Slice};
 pub use input::{Answer, Input};
 pub use interrupt::{Interrupt, on_interrupt, on_signal};
+pub use isolate::{Running, Start, end_isolates, in_isolate};
 pub use limits::Limits;
 pub use members::{Members, Part};
 pub use permissions::Permissions;

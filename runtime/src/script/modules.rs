@@ -17,7 +17,6 @@ use crate::error::{Error, Result};
 
 /// The files that scripts import, each read once per session.
 pub(crate) struct Imports {
-    folder: Option<PathBuf>,
     state: Rc<State>,
     /// Compiled and not yet run.
     compiled: RefCell<HashMap<PathBuf, AST>>,
@@ -35,30 +34,17 @@ enum Failure {
 }
 
 impl Imports {
-    pub(crate) fn new(folder: Option<PathBuf>, state: Rc<State>) -> Rc<Imports> {
-        Rc::new(Imports { folder, state, compiled: RefCell::default(), known: RefCell::default() })
+    pub(crate) fn new(state: Rc<State>) -> Rc<Imports> {
+        Rc::new(Imports { state, compiled: RefCell::default(), known: RefCell::default() })
     }
 
     /// The file that `import "path"` means in `source`.
     fn file(&self, source: Option<&str>, path: &str) -> Result<PathBuf> {
-        // Relative to the importing file, which a module names by its path.
-        let base = source
-            .map(PathBuf::from)
-            .filter(|file| file.is_file())
-            .and_then(|file| file.parent().map(PathBuf::from))
-            .or_else(|| self.folder.clone())
-            .unwrap_or_default();
-        let mut file = base.join(path);
-        if file.extension().is_none() {
-            file.set_extension("rhai");
-        }
-        self.state.permissions.readable(&file.to_string_lossy())
+        file(&self.state, source, path)
     }
 
     fn compile(&self, engine: &Engine, file: &Path) -> std::result::Result<AST, Failure> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|cause| Failure::Ours(unreadable(file, &cause)))?;
-        let name = shown(file).to_string_lossy().into_owned();
+        let (name, text) = read(file).map_err(Failure::Ours)?;
         let desugared = sugar::desugar(engine, &text, &sugar::Earlier::default());
         let compiled = engine.compile(&desugared.text);
         self.state.sources.borrow_mut().insert(name.clone(), (text, desugared));
@@ -99,6 +85,33 @@ impl Imports {
         }
         found
     }
+}
+
+/// The file that a script of `source` names: relative to its own file, which a module is named by.
+///
+/// # Errors
+/// A `PermissionError` that names the option to allow it.
+pub(crate) fn file(state: &State, source: Option<&str>, path: &str) -> Result<PathBuf> {
+    let base = source
+        .map(PathBuf::from)
+        .filter(|file| file.is_file())
+        .and_then(|file| file.parent().map(PathBuf::from))
+        .or_else(|| state.folder.clone())
+        .unwrap_or_default();
+    let mut file = base.join(path);
+    if file.extension().is_none() {
+        file.set_extension("rhai");
+    }
+    state.permissions.readable(&file.to_string_lossy())
+}
+
+/// The text of a script's file, and the name that reports give it.
+///
+/// # Errors
+/// An `IoError` where it cannot be read or is no text.
+pub(crate) fn read(file: &Path) -> Result<(String, String)> {
+    let text = std::fs::read_to_string(file).map_err(|cause| unreadable(file, &cause))?;
+    Ok((shown(file).to_string_lossy().into_owned(), text))
 }
 
 fn unreadable(file: &Path, cause: &std::io::Error) -> Error {

@@ -72,7 +72,7 @@ pub(crate) fn trace(error: &Error, function: &str, source: &str, place: &Place<'
         last = Some(call);
     }
     // The place of an error that came out of another language is in that one's frames.
-    let inside = trace.is_some_and(|trace| !trace.frames.is_empty());
+    let inside = trace.is_some_and(|trace| !trace.frames.is_empty() && !trace.below);
     if !inside || error.foreign.as_ref().is_some_and(|foreign| !foreign.of_script) {
         let source = trace.and_then(|trace| trace.source.as_deref()).unwrap_or(&at);
         reached(&function, source, error.position);

@@ -5,6 +5,7 @@ mod debugged;
 mod foreign;
 mod memory;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -20,12 +21,13 @@ use super::debugger::{self, DebugClient};
 use super::display::{self, Bundle};
 use super::engine;
 use super::errors;
-use super::event::Event;
+use super::event::{Event, Output};
 use super::front_end::FrontEnd;
 use super::function::{Function, Library};
 use super::hints;
 use super::input::Input;
 use super::interrupt::Interrupt;
+use super::isolate::Tie;
 use super::limits::Limits;
 use super::missing::is_word;
 use super::modules::{Imports, Resolver};
@@ -53,7 +55,7 @@ pub struct Options {
     /// Where `import "file"` looks; the current folder by default.
     pub script_dir: Option<PathBuf>,
     /// Gets everything that a cell prints and shows.
-    pub output: Box<dyn Fn(Event)>,
+    pub output: Output,
     /// The way to the user, for `input`; by default nobody can be asked.
     pub input: Option<Arc<dyn Input>>,
     /// Whether the front end shows HTML: values then have it beside their text.
@@ -70,7 +72,7 @@ impl Default for Options {
             limits: Limits::default(),
             args: Vec::new(),
             script_dir: None,
-            output: Box::new(|event| {
+            output: Arc::new(|event| {
                 if let Event::Stdout(text) = event {
                     use std::io::Write;
                     // Nobody is left to tell when standard output is gone.
@@ -125,6 +127,15 @@ fn counts_items(ast: &AST) -> bool {
     found
 }
 
+/// A script without what it does in its first `lines` lines, but for its imports.
+fn without_statements(ast: &AST, source: &str, lines: usize) -> AST {
+    let kept = ast.statements().iter().filter(|statement| {
+        matches!(statement, Stmt::Import(..))
+            || statement.position().line().is_some_and(|line| line > lines)
+    });
+    AST::new_with_source(kept.cloned(), ast.shared_lib().clone(), source)
+}
+
 /// A session: an engine with its variables. Only one thread at a time may use it, with its turn
 /// ([`Session::home`]).
 pub struct Session {
@@ -139,9 +150,16 @@ pub struct Session {
 
 impl Session {
     /// A session with an empty scope.
-    pub fn new(options: Options) -> Session {
+    pub fn new(mut options: Options) -> Session {
+        let mut all = super::library::libraries();
+        all.append(&mut options.libraries);
+        Session::with_all(options, all, Tie::default())
+    }
+
+    /// A session with these libraries and no others.
+    pub(super) fn with_all(options: Options, all: Vec<Library>, tie: Tie) -> Session {
         let Options {
-            mut libraries,
+            libraries: _,
             permissions,
             limits,
             args,
@@ -152,15 +170,14 @@ impl Session {
             debugger,
         } = options;
         let front_end = FrontEnd { output, input, notebook, debugger };
-        let mut all = super::library::libraries();
-        all.append(&mut libraries);
         crate::torch::shim::use_small_blocks();
-        if let Some(bytes) = limits.memory {
+        if let Some(bytes) = limits.memory.filter(|_| !tie.is_isolate) {
             crate::memory::start();
             crate::torch::limit_memory(Some(bytes));
         }
-        let state = Rc::new(State::new(&all, args, permissions, limits, front_end));
-        let imports = Imports::new(script_dir, state.clone());
+        let around = (script_dir, args);
+        let state = Rc::new(State::new(all, around, permissions, limits, front_end, tie));
+        let imports = Imports::new(state.clone());
         Session {
             home: Home::new(new_engine(&state, &imports), state.clone()),
             state,
@@ -181,6 +198,21 @@ impl Session {
     /// # Errors
     /// A [`Report`] of the error that ended the cell. What the cell did before stays.
     pub fn evaluate(&mut self, source: &str, code: &str) -> Result<Dynamic, Box<Report>> {
+        self.evaluate_parts(source, code, "", false)
+    }
+
+    /// Evaluates `code` and then `more`, which stands on lines of its own; of `code` only functions and imports where
+    /// that is all that counts.
+    ///
+    /// # Errors
+    /// As [`Session::evaluate`].
+    pub(super) fn evaluate_parts(
+        &mut self,
+        source: &str,
+        code: &str,
+        more: &str,
+        definitions_only: bool,
+    ) -> Result<Dynamic, Box<Report>> {
         let home = self.home.clone();
         let _turn = home.turn();
         if let Some(at) = code.find('\0') {
@@ -190,7 +222,11 @@ impl Session {
         self.earlier.variables = self.scope.iter().map(|(name, ..)| name.to_owned()).collect();
         self.state.set_variables(&self.earlier.variables);
         let engine = home.engine();
-        let desugared = sugar::desugar(&engine, code, &self.earlier);
+        let whole = match more {
+            "" => Cow::Borrowed(code),
+            more => Cow::Owned(format!("{code}\n;{more}")),
+        };
+        let desugared = sugar::desugar(&engine, &whole, &self.earlier);
         let texts = (code.to_owned(), desugared.clone());
         self.state.sources.borrow_mut().insert(source.to_owned(), texts);
         source.clone_into(&mut self.state.source.borrow_mut());
@@ -203,6 +239,9 @@ impl Session {
             }
         };
         ast.set_source(source);
+        if definitions_only {
+            ast = without_statements(&ast, source, code.split('\n').count());
+        }
         self.earlier.read.extend(desugared.free.iter().cloned());
         self.earlier.captured.extend(desugared.captured.iter().cloned());
         self.share_globals();
@@ -232,6 +271,11 @@ impl Session {
         let imported = self.imports.read_ahead(&engine, ast);
         drop(engine);
         self.state.learn_functions(ast);
+        if let Some(source) = ast.source().filter(|_| ast.has_functions()) {
+            let mut defining = self.state.defining.borrow_mut();
+            defining.retain(|known| known != source);
+            defining.push(source.to_owned());
+        }
         let known = self.modules.len();
         for ast in imported.iter().chain([ast]) {
             let module = engine::functions_for(&self.state, engine::mentioned(ast));
@@ -413,5 +457,13 @@ impl Session {
     /// The state that native functions share.
     pub fn state(&self) -> &Rc<State> {
         &self.state
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // What hooks hold keeps the state, but nothing runs on.
+        self.state.end_isolates();
+        self.state.forget_extensions();
     }
 }

@@ -4,18 +4,21 @@
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rhai::{AST, Dynamic, ImmutableString, Position};
 
 use super::debugger::Debugging;
-use super::event::Event;
+use super::event::{Event, Output};
 use super::front_end::FrontEnd;
 use super::function::{Constant, Declared, Library, ObjectType, Property};
 use super::input::Input;
 use super::interrupt::Interrupt;
+use super::isolate::{Running, Tie};
 use super::limits::Limits;
 use super::permissions::Permissions;
 use super::sugar::Desugared;
@@ -63,7 +66,11 @@ pub struct State {
     pub(crate) globals: RefCell<HashMap<ImmutableString, Dynamic>>,
     /// What `args` is.
     pub(crate) args: Vec<String>,
-    output: Box<dyn Fn(Event)>,
+    /// What it was made of: for sessions beside it.
+    pub(crate) libraries: Vec<Library>,
+    /// Where scripts that are no file look for others.
+    pub(crate) folder: Option<PathBuf>,
+    pub(crate) output: Output,
     /// The way to the user.
     pub(crate) input: Option<Arc<dyn Input>>,
     /// Whether the front end shows HTML.
@@ -73,13 +80,19 @@ pub struct State {
     pub permissions: Permissions,
     pub(crate) limits: Limits,
     stop: Interrupt,
+    /// Whether another session started this one.
+    pub(crate) is_isolate: bool,
+    /// The sessions that this one has started.
+    pub(crate) isolates: RefCell<Vec<Arc<Running>>>,
+    /// What a library keeps for this session, by its type.
+    extensions: RefCell<HashMap<TypeId, Rc<dyn Any>>>,
     floor: Arc<Floor>,
     /// Why the evaluation stops. Once it does, it does whatever a script catches on the way.
     stopped: RefCell<Option<Error>>,
     /// Evaluations under way: closures that Python calls are evaluations too.
     evaluations: Cell<usize>,
-    /// Operations of the evaluation so far, counted where they are limited.
-    operations: Cell<u64>,
+    /// Operations of the evaluation so far, with those of sessions that it has started; counted where they are limited.
+    pub(crate) operations: Arc<AtomicU64>,
     deadline: Cell<Option<Instant>>,
     /// How tensors are printed.
     pub print_options: RefCell<PrintOptions>,
@@ -100,10 +113,10 @@ pub struct State {
     signatures: RefCell<HashMap<String, Vec<Vec<String>>>>,
     /// The names of the sources in which the scripts' functions were last defined, by their names.
     definitions: RefCell<HashMap<String, String>>,
+    /// The names of evaluated sources that define functions, oldest first.
+    pub(crate) defining: RefCell<Vec<String>>,
     /// The session's variables when the evaluation began.
     variables: RefCell<Vec<String>>,
-    /// What libraries keep for the session, by its type.
-    kept: RefCell<HashMap<TypeId, Rc<dyn Any>>>,
 }
 
 /// Columns of a terminal of which nothing is known.
@@ -111,11 +124,12 @@ const WIDTH: usize = 80;
 
 impl State {
     pub(crate) fn new(
-        libraries: &[Library],
-        args: Vec<String>,
+        libraries: Vec<Library>,
+        (folder, args): (Option<PathBuf>, Vec<String>),
         permissions: Permissions,
         limits: Limits,
         FrontEnd { output, input, notebook, debugger }: FrontEnd,
+        tie: Tie,
     ) -> State {
         let mut state = State {
             functions: HashMap::new(),
@@ -125,17 +139,22 @@ impl State {
             namespaces: OPERATOR_NAMESPACES.iter().map(|name| (*name).to_owned()).collect(),
             globals: RefCell::default(),
             args,
+            libraries: Vec::new(),
+            folder,
             output,
             input,
             notebook,
             debugging: Debugging::new(debugger),
             permissions,
             limits,
-            stop: Interrupt::default(),
+            stop: tie.stop,
+            is_isolate: tie.is_isolate,
+            isolates: RefCell::default(),
+            extensions: RefCell::default(),
             floor: Arc::default(),
             stopped: RefCell::default(),
             evaluations: Cell::new(0),
-            operations: Cell::new(0),
+            operations: tie.operations,
             deadline: Cell::new(None),
             width: Cell::new(WIDTH),
             print_options: RefCell::default(),
@@ -147,10 +166,10 @@ impl State {
             source: RefCell::default(),
             signatures: RefCell::default(),
             definitions: RefCell::default(),
+            defining: RefCell::default(),
             variables: RefCell::default(),
-            kept: RefCell::default(),
         };
-        for library in libraries {
+        for library in &libraries {
             for make in library.types {
                 let object = make();
                 state.types.insert((object.id)(), object);
@@ -162,7 +181,7 @@ impl State {
             .map(|object| object.name)
             .chain(super::dispatch::BUILT_IN_TYPES.iter().copied())
             .collect();
-        for library in libraries {
+        for library in &libraries {
             for function in library.functions {
                 // The name alone is needed now; the schema is read on first use.
                 let name = function.schema.split('(').next().unwrap_or("").trim();
@@ -177,6 +196,7 @@ impl State {
                 state.constants.insert(constant.name, *constant);
             }
         }
+        state.libraries = libraries;
         state
     }
 
@@ -284,6 +304,7 @@ impl State {
     pub(crate) fn forget_functions(&self) {
         self.signatures.borrow_mut().clear();
         self.definitions.borrow_mut().clear();
+        self.defining.borrow_mut().clear();
         self.registered.borrow_mut().clear();
     }
 
@@ -337,20 +358,23 @@ impl State {
         self.limits.seconds.is_some() || self.limits.memory.is_some()
     }
 
-    /// What a library keeps for this session under a type of its own; made when it is asked for first.
-    pub fn kept<T: Any>(&self, make: impl FnOnce() -> T) -> Rc<T> {
-        let known = self.kept.borrow().get(&TypeId::of::<T>()).cloned();
-        if let Some(known) = known.and_then(|known| known.downcast::<T>().ok()) {
-            return known;
-        }
-        let made = Rc::new(make());
-        self.kept.borrow_mut().insert(TypeId::of::<T>(), made.clone());
-        made
-    }
-
     /// What `args` is in scripts.
     pub fn args(&self) -> &[String] {
         &self.args
+    }
+
+    /// What takes the session's events, on any thread.
+    pub fn output(&self) -> Output {
+        self.output.clone()
+    }
+
+    /// Lets go of what libraries keep for this session.
+    pub(crate) fn forget_extensions(&self) {
+        drop(self.extensions.take());
+        if self.is_isolate {
+            // Whoever waits for this session is to see that it holds no channel any more.
+            drop(self.globals.take());
+        }
     }
 
     /// Hands an event to the front end.
@@ -395,7 +419,9 @@ impl State {
         }
         self.debugging.clear();
         self.stop.set_evaluating(true);
-        self.operations.set(0);
+        if !self.is_isolate {
+            self.operations.store(0, Ordering::Relaxed);
+        }
         self.deadline.set(
             self.limits
                 .seconds
@@ -455,8 +481,7 @@ impl State {
     /// A `LimitError` behind the last one that is allowed.
     pub(crate) fn count_operation(&self) -> Result<()> {
         let Some(limit) = self.limits.operations else { return Ok(()) };
-        let count = self.operations.get() + 1;
-        self.operations.set(count);
+        let count = self.operations.fetch_add(1, Ordering::Relaxed) + 1;
         if count > limit { Err(self.stop_with(self.limits.operations_error())) } else { Ok(()) }
     }
 
@@ -465,7 +490,19 @@ impl State {
     pub fn stop_with(&self, error: Error) -> Error {
         self.stopped.borrow_mut().get_or_insert_with(|| error.clone());
         self.stop.stop();
+        self.stop_isolates();
         error
+    }
+
+    /// What a library keeps for this session; `make` makes it at first.
+    pub fn extension<T: 'static>(&self, make: impl FnOnce() -> T) -> Rc<T> {
+        let known = self.extensions.borrow().get(&TypeId::of::<T>()).cloned();
+        if let Some(known) = known.and_then(|known| known.downcast::<T>().ok()) {
+            return known;
+        }
+        let made = Rc::new(make());
+        self.extensions.borrow_mut().insert(TypeId::of::<T>(), made.clone());
+        made
     }
 }
 

@@ -347,6 +347,11 @@ pub fn is_stopping() -> bool {
     ACTIVE.with_borrow(|active| active.as_ref().is_some_and(|active| active.state.stop_requested()))
 }
 
+/// Whether the session that evaluates on this thread was started by another one.
+pub(crate) fn is_isolate() -> bool {
+    ACTIVE.with_borrow(|active| active.as_ref().is_some_and(|active| active.state.is_isolate))
+}
+
 /// Runs `run`, and lets other threads have the turn of this thread's session meanwhile. `run` must not
 /// touch anything of the session, except by coming in anew.
 pub fn outside<R>(run: impl FnOnce() -> R) -> R {

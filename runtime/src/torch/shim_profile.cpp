@@ -131,4 +131,11 @@ bool fb_storage(const at::Tensor* t, int64_t* out) {
   out[1] = static_cast<int64_t>(t->storage().nbytes());
   return true;
 }
+
+// Has the place of the elements keep its size: nothing resizes it while another thread reads it.
+void fb_fix_storage(const at::Tensor* t) {
+  if (!t->defined() || !t->has_storage()) return;
+  auto* storage = t->storage().unsafeGetStorageImpl();
+  if (storage->resizable()) storage->set_resizable(false);
+}
 }

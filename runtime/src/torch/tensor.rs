@@ -5,6 +5,7 @@ use std::ops::Deref;
 use super::dtype::{Device, Dtype};
 pub(crate) use super::shim::Mark;
 use super::shim::Shared;
+use crate::error::Result;
 
 /// A handle to a tensor. A clone is the same tensor (same storage, same autograd graph).
 /// Everything that tch's tensor can do is there through `Deref`.
@@ -44,6 +45,20 @@ impl Tensor {
     /// The tch tensor, owned: it can cross to another thread.
     pub fn into_tch(self) -> tch::Tensor {
         self.0.into_tch()
+    }
+
+    /// A tensor for another thread: a leaf of its own on the same elements, which requires gradients where this one does.
+    /// From now on the storage keeps its size, so that neither thread takes the elements away from the other.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn for_thread(&self) -> Result<tch::Tensor> {
+        if !self.0.defined() {
+            return Ok(tch::Tensor::new());
+        }
+        super::shim::fix_storage(&self.0);
+        let mut other = self.0.f_detach()?;
+        Ok(if self.0.requires_grad() { other.f_requires_grad_(true)? } else { other })
     }
 
     /// Another handle, as tch's type: its in-place methods need an owned value.

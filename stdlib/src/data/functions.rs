@@ -94,10 +94,10 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
         schema: "DataLoader.state_dict(DataLoader self) -> Map",
         doc: "Where the loader is in its epoch: how many batches were handed out, and the random state \
-              that its order came from. Empty between two epochs.",
+              that its order came from; and the state of a generator of its own.",
         example: "let loader = data.DataLoader(torch.arange(8), batch_size: 2);\n\
                   for batch in loader { print(loader.state_dict().batches); break; }",
-        call: |args| Ok(args.object::<DataLoader>(0)?.state_dict().into()),
+        call: |args| Ok(args.object::<DataLoader>(0)?.state_dict()?.into()),
     },
     Function {
         schema: "DataLoader.load_state_dict(DataLoader self, Map state_dict) -> None",

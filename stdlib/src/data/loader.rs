@@ -233,9 +233,8 @@ impl DataLoader {
                 let now = generator.state()?;
                 generator.set_state(&position.start)?;
                 let items = self.batches(position.batches);
-                // Torch's own numbers are used by others too. Those of a generator of the loader's own are
-                // where they were once as many batches have been drawn.
-                if config.generator.is_none() {
+                // Others draw from it too. Threads have drawn ahead, and will again.
+                if config.generator.is_none() || config.workers == 0 {
                     generator.set_state(&now)?;
                 }
                 *config.position.borrow_mut() = Some(position.clone());
@@ -247,8 +246,11 @@ impl DataLoader {
         Ok(Box::new(Epoch { config, number, items }))
     }
 
-    /// Where it is, to be saved: `{}` between two epochs.
-    pub(crate) fn state_dict(&self) -> Map {
+    /// Where it is, to be saved; between two epochs only the state of its generator, where it has one.
+    ///
+    /// # Errors
+    /// What libtorch raises.
+    pub(crate) fn state_dict(&self) -> Result<Map> {
         let mut state = Map::new();
         // What was loaded and not begun is still where it is.
         let position = self.0.goes_on.borrow().clone().or_else(|| self.0.position.borrow().clone());
@@ -256,7 +258,10 @@ impl DataLoader {
             state.insert("start".into(), Dynamic::from(start));
             state.insert("batches".into(), Dynamic::from_int(batches as i64));
         }
-        state
+        if let Some(generator) = &self.0.generator {
+            state.insert("generator".into(), Dynamic::from(Tensor::from(generator.state()?)));
+        }
+        Ok(state)
     }
 
     /// Has the next epoch go on where [`DataLoader::state_dict`] says.
@@ -275,6 +280,11 @@ impl DataLoader {
                     .help("take it from loader.state_dict()"));
             }
         };
+        if let (Some(generator), Some(state)) =
+            (&self.0.generator, state.get("generator").and_then(convert::tensor))
+        {
+            generator.set_state(&state)?;
+        }
         *self.0.goes_on.borrow_mut() = position;
         Ok(())
     }

@@ -52,7 +52,7 @@ pub struct Leader {
 
 /// Says how the run of a session is recorded.
 pub fn set_up(session: &Session, setup: Setup) {
-    session.state().kept(|| Run(RefCell::new(Recorded { setup, ..Recorded::default() })));
+    session.state().extension(|| Run(RefCell::new(Recorded { setup, ..Recorded::default() })));
 }
 
 /// The run of a session.
@@ -111,7 +111,7 @@ fn script_map(record: &Record) -> Map {
 impl Run {
     /// The run of the session that evaluates.
     pub fn of(ctx: &Context<'_>) -> Rc<Run> {
-        ctx.state().kept(Run::default)
+        ctx.state().extension(Run::default)
     }
 
     /// What there is of the run. A script that is called meanwhile, by a hook, cannot change it.
@@ -186,8 +186,6 @@ impl Run {
             let files = run.files()?;
             files.metrics.write(&record).map_err(failed)?;
             let values = tensorboard::values(&record);
-            let values: Vec<(&str, f64)> =
-                values.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
             files.events.write(step as i64, time, &values).map_err(failed)?;
         }
         let Some(leader) = run.leader()? else { return Ok(()) };
@@ -307,10 +305,11 @@ impl Run {
         }
         run.result.extend(result);
         match &run.setup.folder {
-            Some(folder) => {
-                experiments::files::write_json(&experiments::Run::at(folder).result(), &run.result)
-                    .map_err(failed)
-            }
+            Some(folder) => experiments::files::write_json_lightly(
+                &experiments::Run::at(folder).result(),
+                &run.result,
+            )
+            .map_err(failed),
             None => Ok(()),
         }
     }
@@ -320,7 +319,7 @@ impl Recorded {
     /// Keeps what is run; a folder is of one set of parameters.
     fn keep_params(&self, folder: &Path, params: &Record) -> Result<()> {
         let run = experiments::Run::at(folder);
-        if let Some(known) = run.config().map_err(failed)?
+        if let Some(known) = experiments::files::if_whole(run.config()).map_err(failed)?
             && !known.params.is_empty()
             && known.params != *params
         {
@@ -342,7 +341,7 @@ impl Recorded {
             script: self.setup.script.clone(),
             params: params.clone(),
         };
-        experiments::files::write_json(&run.file("config.json"), &config).map_err(failed)
+        experiments::files::write_json_lightly(&run.file("config.json"), &config).map_err(failed)
     }
 
     /// The files of the records, opened with the first of them.

@@ -72,7 +72,8 @@ pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>
             .help(format!("make it first: fs.mkdir({:?})", folder.display().to_string())));
     }
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".flambeau-").suffix(".tmp");
+    builder.prefix(flambeau_experiments::files::BEFORE);
+    builder.suffix(flambeau_experiments::files::BEHIND);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -89,6 +90,7 @@ pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>
         let _ = temporary.as_file().set_permissions(metadata.permissions());
     }
     temporary.as_file().sync_all().map_err(|error| explain(path, &error))?;
+    flambeau_experiments::files::about_to_rename(&target);
     temporary.persist(&target).map_err(|error| explain(path, &error.error))?;
     // The new name itself is safe once its folder is on the disk; not every file system can do
     // that.

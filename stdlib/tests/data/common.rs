@@ -1,10 +1,8 @@
 //! What the tests share: a session whose events are kept, a folder, and the Python that they ask.
 
-use std::cell::RefCell;
 use std::path::Path;
 use std::process::Command;
-use std::rc::Rc;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flambeau_runtime::script::{Event, Options, Permissions, Report, Session};
 use rhai::Dynamic;
@@ -14,7 +12,7 @@ use tempfile::TempDir;
 pub struct Script {
     session: Session,
     /// What the session told its front end.
-    pub events: Rc<RefCell<Vec<Event>>>,
+    events: Arc<Mutex<Vec<Event>>>,
     /// The folder, removed at the end.
     pub folder: TempDir,
     /// The default generator and the threads belong to the whole process: one script at a time.
@@ -30,17 +28,24 @@ impl Script {
 
     pub fn with(permissions: Permissions) -> Script {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let events: Rc<RefCell<Vec<Event>>> = Rc::default();
+        let events: Arc<Mutex<Vec<Event>>> = Arc::default();
         let kept = events.clone();
         let mut session = Session::new(Options {
             libraries: flambeau_stdlib::libraries(),
             permissions,
-            output: Box::new(move |event| kept.borrow_mut().push(event)),
+            output: Arc::new(move |event| {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push(event)
+            }),
             ..Options::default()
         });
         let folder = tempfile::tempdir().expect("a folder");
         session.set("dir", Dynamic::from(format!("{}/", folder.path().display()))).expect("a name");
         Script { session, events, folder, _alone: alone }
+    }
+
+    /// What the session has told its front end since the last look.
+    pub fn events(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Evaluates a cell.

@@ -171,7 +171,7 @@ fn clocks_numbers_and_the_environment() {
 }
 
 fn bars(script: &Script) -> Vec<Progress> {
-    let events = script.events.take();
+    let events = script.events();
     events
         .into_iter()
         .filter_map(|event| match event {

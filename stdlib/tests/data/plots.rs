@@ -17,7 +17,7 @@ fn a_chart_is_written_and_shown() {
     for text in ["<svg", "Waves &amp; more", "sine", "cosine", "time", "height", "</svg>"] {
         assert!(svg.contains(text), "{text} is missing");
     }
-    let shown = script.events.take();
+    let shown = script.events();
     let Some(Event::Display(shown)) = shown.last() else { panic!("nothing was shown") };
     assert_eq!(shown.data[0], ("image/svg+xml".to_owned(), svg));
 
@@ -38,7 +38,7 @@ fn a_chart_is_written_and_shown() {
     );
     assert_eq!(script.show("data.read_image(dir + \"noise.png\").shape"), "[3, 256, 256]");
     assert_eq!(script.show("data.read_image(dir + \"colour.png\").shape"), "[3, 256, 256]");
-    let bundle = script.events.take().into_iter().rev().find_map(|event| match event {
+    let bundle = script.events().into_iter().rev().find_map(|event| match event {
         Event::Display(shown) if shown.data[0].0 == "image/png" => Some(shown.data),
         _ => None,
     });

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flambeau_runtime::Kind;
 use flambeau_runtime::script::{Limits, Options, Permissions, Report, Results, Session};
@@ -33,7 +34,7 @@ fn session() -> Session {
         permissions: Permissions { sandbox: true, ..Permissions::default() },
         // Long loops of the library must ask for limits.
         limits: Limits { call_levels: Some(64), seconds: Some(5.0), ..Limits::default() },
-        output: Box::new(|_| {}),
+        output: Arc::new(|_| {}),
         ..Options::default()
     })
 }

@@ -108,6 +108,7 @@ unsafe extern "C" {
         ),
     ) -> i32;
     pub(super) fn fb_storage(t: *const C_tensor, out: *mut i64) -> bool;
+    pub(super) fn fb_fix_storage(t: *const C_tensor);
     pub(super) fn fb_same(a: *const C_tensor, b: *const C_tensor) -> bool;
     pub(super) fn fb_impl(t: *const C_tensor) -> i64;
     pub(super) fn fb_version(t: *const C_tensor) -> i64;

@@ -34,8 +34,8 @@ pub use process::{
     manual_seed, memory, package_folder,
 };
 pub(crate) use process::{set_default_dtype, use_small_blocks};
-pub(crate) use profile::storage;
 pub use profile::{OperatorTime, profile};
+pub(crate) use profile::{fix_storage, storage};
 pub(crate) use python::fail_with;
 pub use python::{
     Exceptions, borrowed, borrowed_generator, on_python_error, python_generator, python_object,

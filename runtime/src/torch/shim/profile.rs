@@ -91,3 +91,9 @@ pub(crate) fn storage(tensor: &tch::Tensor) -> Option<(i64, u64)> {
     let found = unsafe { ffi::fb_storage(tensor.as_ptr(), out.as_mut_ptr()) };
     found.then(|| (out[0], u64::try_from(out[1]).unwrap_or(0)))
 }
+
+/// Has the place where a tensor's elements are kept keep its size.
+pub(crate) fn fix_storage(tensor: &tch::Tensor) {
+    // SAFETY: the tensor lives through the call.
+    unsafe { ffi::fb_fix_storage(tensor.as_ptr()) }
+}
