@@ -221,7 +221,8 @@ mod tests {
         let record = serde_json::json!({
             "_time": 1.0, "step": 2, "loss": {"train": 0.5, "test": "NaN"}, "note": "x", "acc": 1
         });
-        let values = values(record.as_object().expect("map"));
+        let record = metrics::flat(record.as_object().expect("map").clone());
+        let values = values(&record);
         let tags: Vec<&str> = values.iter().map(|(tag, _)| *tag).collect();
         assert_eq!(tags, ["acc", "loss/test", "loss/train"]);
     }

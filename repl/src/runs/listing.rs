@@ -165,9 +165,9 @@ mod tests {
     fn narrow_terminals_leave_out_what_is_worth_least_and_say_so() {
         let wide = listing().text(80);
         assert!(wide.contains("adam with decoupled decay") && !wide.contains("no room"), "{wide}");
-        let narrow = listing().text(34);
+        let narrow = listing().text(30);
         assert!(narrow.ends_with("no room for time\n"), "{narrow}");
-        assert!(narrow.lines().all(|line| line.width() <= 34), "{narrow}");
+        assert!(narrow.lines().all(|line| line.width() <= 30), "{narrow}");
         assert!(listing().text(20).ends_with("no room for acc, time\n"), "{}", listing().text(20));
     }
 }

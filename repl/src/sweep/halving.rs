@@ -70,7 +70,7 @@ mod tests {
             .zip(1..)
             .map(|(value, trial)| halving.goes_on(trial, 0, value))
             .collect();
-        assert_eq!(heard, [true, true, false, false, true, false]);
+        assert_eq!(heard, [true, true, false, true, true, false]);
         // The next rung begins anew.
         assert!(halving.goes_on(4, 1, 0.1));
         let mut less = Halving::new(Goal::Min, 2, 1, Vec::new());
