@@ -89,9 +89,17 @@ fn pip_installs_program_and_package() {
     for (folder, argument) in [("tests/cuda", Path::new("cpu")), ("notebooks", &digits)] {
         for file in std::fs::read_dir(repository().join(folder)).expect("examples") {
             let file = file.expect("a file").path();
-            if file.extension().is_some_and(|end| end == "rhai") {
-                run(installed().arg("run").arg(&file).arg("--").arg(argument));
+            if !file.extension().is_some_and(|end| end == "rhai") {
+                continue;
             }
+            if file.file_stem().is_some_and(|stem| stem == "sweep_digits") {
+                let csv = format!("csv={}", argument.display());
+                let mut sweep = installed();
+                sweep.arg("sweep").arg(&file).args(["--grid", "hidden=4,8", "--jobs", "2"]);
+                run(sweep.args(["--out", "digits", "--", "epochs=1", &csv]));
+                continue;
+            }
+            run(installed().arg("run").arg(&file).arg("--").arg(argument));
         }
     }
 
