@@ -89,7 +89,7 @@ fn pip_installs_program_and_package() {
     for (folder, argument) in [("tests/cuda", Path::new("cpu")), ("notebooks", &digits)] {
         for file in std::fs::read_dir(repository().join(folder)).expect("examples") {
             let file = file.expect("a file").path();
-            if !file.extension().is_some_and(|end| end == "rhai") {
+            if file.extension().is_none_or(|end| end != "rhai") {
                 continue;
             }
             if file.file_stem().is_some_and(|stem| stem == "sweep_digits") {
