@@ -15,6 +15,9 @@ fn main() {
         .cpp(true)
         .std("c++17")
         .warnings(false)
+        // Lines for backtraces; libtorch's types would be ten times that.
+        .debug(false)
+        .flag("-g1")
         .flag("-D_GLIBCXX_USE_CXX11_ABI=1")
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
