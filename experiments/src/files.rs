@@ -2,8 +2,9 @@
 //!
 //! What must outlive a power cut too is flushed to the disk, which takes milliseconds; what can be made again is not.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::fs::{self, File, Permissions, TryLockError};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,29 +31,51 @@ pub fn write_lightly(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn replace(path: &Path, bytes: &[u8], flush: bool) -> Result<()> {
-    let wrong = |error: &std::io::Error| Error::file(path, error);
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let wrong = |error: &io::Error| Error::file(path, error);
+    let fill = |out: &mut dyn Write| out.write_all(bytes).map_err(|error| wrong(&error));
+    replace_with(path, flush, None, fill, wrong)
+}
+
+/// Writes a file whole or not at all: `fill` writes into a temporary file in its folder, which is renamed, and before that
+/// flushed to the disk with `flush`. It has `permissions`, or those that `open` would give it.
+///
+/// # Errors
+/// What `fill` returns, and what `wrong` makes of the system's words.
+pub fn replace_with<E>(
+    path: &Path,
+    flush: bool,
+    permissions: Option<Permissions>,
+    fill: impl FnOnce(&mut dyn Write) -> std::result::Result<(), E>,
+    wrong: impl Fn(&io::Error) -> E,
+) -> std::result::Result<(), E> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
     let mut builder = tempfile::Builder::new();
-    builder.prefix(BEFORE).suffix(BEHIND);
+    // The process's umask takes its share.
+    builder.prefix(BEFORE).suffix(BEHIND).permissions(Permissions::from_mode(0o666));
+    let mut temporary = builder.tempfile_in(folder).map_err(|error| wrong(&error))?;
     {
-        use std::os::unix::fs::PermissionsExt;
-        // As `open` would make it; the process's umask takes its share.
-        builder.permissions(fs::Permissions::from_mode(0o666));
+        let mut writer = BufWriter::with_capacity(1 << 16, temporary.as_file_mut());
+        fill(&mut writer)?;
+        writer.flush().map_err(|error| wrong(&error))?;
     }
-    let mut file = builder.tempfile_in(folder).map_err(|error| wrong(&error))?;
-    file.write_all(bytes).map_err(|error| wrong(&error))?;
+    if let Some(permissions) = permissions {
+        let _ = temporary.as_file().set_permissions(permissions);
+    }
     if flush {
-        file.as_file().sync_all().map_err(|error| wrong(&error))?;
+        temporary.as_file().sync_all().map_err(|error| wrong(&error))?;
     }
     about_to_rename(path);
-    file.persist(path).map_err(|error| wrong(&error.error))?;
+    temporary.persist(path).map_err(|error| wrong(&error.error))?;
     if flush {
         sync_folder(folder);
     }
     Ok(())
 }
 
-/// Has the names in a folder reach the disk, where its file system can do that.
+/// Has the new names in a folder reach the disk, where its file system can do that.
 fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
@@ -60,16 +83,19 @@ fn sync_folder(folder: &Path) {
 }
 
 /// What files are called that are not whole yet.
-pub const BEFORE: &str = ".flambeau-";
+const BEFORE: &str = ".flambeau-";
 /// What their names end with.
-pub const BEHIND: &str = ".tmp";
+const BEHIND: &str = ".tmp";
+
+/// Whether a file of this name was being written when its process was killed.
+pub fn is_unfinished(name: &str) -> bool {
+    name.starts_with(BEFORE) && name.ends_with(BEHIND)
+}
 
 /// Removes what a process that was killed has left unfinished in a folder.
 pub fn clean(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with(BEFORE) && name.ends_with(BEHIND) {
+        if is_unfinished(&entry.file_name().to_string_lossy()) {
             // It does no harm where it cannot be removed.
             let _ = fs::remove_file(entry.path());
         }
@@ -78,7 +104,7 @@ pub fn clean(folder: &Path) {
 
 /// For tests of what is left then: with `FLAMBEAU_FAULTS=rename:NAME:N` the process dies before the Nth file whose name begins
 /// so gets its name.
-pub fn about_to_rename(path: &Path) {
+fn about_to_rename(path: &Path) {
     static LEFT: OnceLock<Option<(String, AtomicU64)>> = OnceLock::new();
     let left = LEFT.get_or_init(|| {
         let faults = std::env::var("FLAMBEAU_FAULTS").ok()?;

@@ -20,6 +20,7 @@
 //!     status.json         how it ended
 //! ```
 
+mod appended;
 pub mod chart;
 pub mod curves;
 pub mod error;
@@ -37,6 +38,8 @@ pub mod sweep;
 pub mod table;
 pub mod tensorboard;
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 pub use error::{Error, Result};
 pub use metrics::Metrics;
 pub use picture::Picture;
@@ -45,6 +48,11 @@ pub use store::{Store, Trial};
 pub use sweep::{Goal, Sweep};
 pub use table::Table;
 pub use tensorboard::Events;
+
+/// The time, in seconds since 1970.
+pub fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
 
 /// Names and values, sorted by name: parameters, a record of metrics, a result.
 pub type Map = serde_json::Map<String, serde_json::Value>;

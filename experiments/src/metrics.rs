@@ -5,12 +5,13 @@
 //! leaves at most one unfinished line, at the end, which is no record.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::Map;
+use crate::appended::Appended;
 use crate::error::{Error, Result};
 
 /// The name in a record of when it was logged.
@@ -22,11 +23,7 @@ pub const STEP: &str = "step";
 const END: u64 = 1 << 16;
 
 /// A file that records are appended to.
-pub struct Metrics {
-    path: PathBuf,
-    file: File,
-    length: u64,
-}
+pub struct Metrics(Appended);
 
 impl Metrics {
     /// Opens a file to append to; of what is there the first `keep` bytes stay.
@@ -34,17 +31,7 @@ impl Metrics {
     /// # Errors
     /// A file that cannot be written, or that is shorter.
     pub fn open(path: &Path, keep: u64) -> Result<Metrics> {
-        let wrong = |error: &std::io::Error| Error::file(path, error);
-        let file = File::options().create(true).append(true).open(path).map_err(|e| wrong(&e))?;
-        let length = file.metadata().map_err(|e| wrong(&e))?.len();
-        if length < keep {
-            let cause = format!("it has {length} bytes, and its checkpoint was made at {keep}");
-            return Err(Error::Damaged { path: path.to_owned(), cause });
-        }
-        if length > keep {
-            file.set_len(keep).map_err(|e| wrong(&e))?;
-        }
-        Ok(Metrics { path: path.to_owned(), file, length: keep })
+        Appended::open(path, keep).map(Metrics)
     }
 
     /// Appends a record.
@@ -52,17 +39,14 @@ impl Metrics {
     /// # Errors
     /// A full disk.
     pub fn write(&mut self, record: &Map) -> Result<()> {
-        let wrong = |path: &Path, error: &std::io::Error| Error::file(path, error);
         let mut line = serde_json::to_vec(record).unwrap_or_default();
         line.push(b'\n');
-        self.file.write_all(&line).map_err(|error| wrong(&self.path, &error))?;
-        self.length += line.len() as u64;
-        Ok(())
+        self.0.write(&line)
     }
 
     /// Bytes so far.
     pub fn length(&self) -> u64 {
-        self.length
+        self.0.length()
     }
 
     /// Waits until all of it is on the disk.
@@ -70,7 +54,7 @@ impl Metrics {
     /// # Errors
     /// What the system says.
     pub fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(|error| Error::file(&self.path, &error))
+        self.0.sync()
     }
 }
 

@@ -1,11 +1,8 @@
 //! Learning curves as a picture.
 
-use std::cmp::Ordering;
-
 use crate::chart::{Chart, Marks, Series};
 use crate::curves::{self, Axis, Curve};
 use crate::error::{Error, Result};
-use crate::sweep::Goal;
 use crate::table::{Group, Table, sort_groups};
 
 /// More curves than this in one picture are told apart by nobody.
@@ -53,10 +50,7 @@ impl Picture {
     /// A metric or a parameter that no trial has, metrics that cannot be read, no value that can be drawn.
     pub fn svg(&self, table: &mut Table<'_>) -> Result<String> {
         table.require(&self.metric)?;
-        let order = match table.goal(&self.metric) {
-            Goal::Min => Ordering::Less,
-            Goal::Max => Ordering::Greater,
-        };
+        let order = table.goal(&self.metric).best_first();
         let mut groups = table.groups(&self.by)?;
         let all = groups.len();
         if all > self.top {

@@ -5,11 +5,19 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::sweep::Sweep;
 
 /// What a run writes.
-const RUN: [&str; 6] =
-    ["config.json", "environment.json", "metrics.jsonl", "result.json", "checkpoints", "artifacts"];
+const RUN: [&str; 7] = [
+    "config.json",
+    "environment.json",
+    "changes.diff",
+    "metrics.jsonl",
+    "result.json",
+    "checkpoints",
+    "artifacts",
+];
 /// What a sweep writes; its table goes last, so that an interrupted removal is a sweep still.
 const SWEEP: [&str; 6] =
     ["trials", "sweep.json", "script.rhai", "sweep.db-wal", "sweep.db-shm", "sweep.db"];
@@ -25,8 +33,7 @@ pub fn all(sweep: &Sweep) -> Result<Vec<String>> {
     for entry in fs::read_dir(folder).map_err(|error| Error::file(folder, &error))?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let logged = name == "log" || name.starts_with("log.") || name.contains(".tfevents.");
-        let unfinished = name.starts_with(".flambeau-") && name.ends_with(".tmp");
-        if unfinished || sweep.is_run && logged {
+        if files::is_unfinished(&name) || sweep.is_run && logged {
             remove(&entry.path())?;
         }
     }
@@ -71,6 +78,7 @@ mod tests {
         fixture::sweep(&out);
         let sweep = Sweep::open(&out).expect("sweep");
         let run = Sweep::open(&out.join("trials/0002")).expect("run");
+        fs::write(out.join("trials/0002/changes.diff"), "").expect("write");
         assert_eq!(all(&run).expect("removed"), [""; 0]);
         assert!(!out.join("trials/0002").exists());
         fs::write(out.join("notes.txt"), "mine").expect("write");

@@ -1,7 +1,6 @@
 //! The folder of one run.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -121,9 +120,7 @@ impl Run {
             .map(|file| file.path())
             .collect();
         known.sort();
-        let seconds =
-            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        known.pop().unwrap_or_else(|| self.file(&format!("{NAME}{seconds}.flambeau")))
+        known.pop().unwrap_or_else(|| self.file(&format!("{NAME}{}.flambeau", crate::now() as u64)))
     }
 
     /// Where it says what it came to.

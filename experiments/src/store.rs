@@ -58,6 +58,12 @@ pub struct Trial {
 }
 
 impl Trial {
+    /// The first words of its error, without the frame that a report has.
+    pub fn headline(&self) -> Option<&str> {
+        let line = self.error.as_deref()?.lines().find(|line| !line.trim().is_empty())?;
+        Some(line.trim().trim_start_matches("× "))
+    }
+
     /// Its folder in the sweep `out`.
     pub fn run(&self, out: &Path) -> Run {
         Run::at(&out.join("trials").join(format!("{:04}", self.id)))

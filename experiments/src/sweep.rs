@@ -1,5 +1,6 @@
 //! What a folder holds: the trials of a sweep, or one run, which is read as a sweep of one.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,8 +10,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::run::State;
-use crate::run::{FORMAT, Run};
+use crate::run::{FORMAT, Run, State};
 use crate::store::{Store, Trial};
 
 /// The parameter that tells trials of a group apart: they are otherwise the same.
@@ -32,6 +32,14 @@ impl Goal {
         const SMALL: [&str; 6] = ["loss", "error", "perplexity", "nll", "mse", "mae"];
         let name = metric.to_lowercase();
         if SMALL.iter().any(|small| name.contains(small)) { Goal::Min } else { Goal::Max }
+    }
+
+    /// The order in which the best comes first.
+    pub fn best_first(self) -> Ordering {
+        match self {
+            Goal::Min => Ordering::Less,
+            Goal::Max => Ordering::Greater,
+        }
     }
 }
 

@@ -5,22 +5,18 @@
 //! hand. Sources: `tensorflow/core/lib/io/record_writer.cc`, `tensorflow/core/util/event.proto` and
 //! `tensorflow/core/framework/summary.proto`.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::Map;
-use crate::error::{Error, Result};
-use crate::metrics;
+use crate::appended::Appended;
+use crate::error::Result;
+use crate::{Map, metrics, now};
 
 /// What the first record says.
 const VERSION: &str = "brain.Event:2";
 
 /// A file that events are appended to.
 pub struct Events {
-    path: PathBuf,
-    file: File,
-    length: u64,
+    file: Appended,
     /// What is written next; kept so that no event allocates.
     buffer: Vec<u8>,
 }
@@ -31,23 +27,11 @@ impl Events {
     /// # Errors
     /// A file that cannot be written, or that is shorter.
     pub fn open(path: &Path, keep: u64) -> Result<Events> {
-        let wrong = |error: &std::io::Error| Error::file(path, error);
-        let file = File::options().create(true).append(true).open(path).map_err(|e| wrong(&e))?;
-        let length = file.metadata().map_err(|e| wrong(&e))?.len();
-        if length < keep {
-            let cause = format!("it has {length} bytes, and its checkpoint was made at {keep}");
-            return Err(Error::Damaged { path: path.to_owned(), cause });
-        }
-        if length > keep {
-            file.set_len(keep).map_err(|e| wrong(&e))?;
-        }
-        let mut events =
-            Events { path: path.to_owned(), file, length: keep, buffer: Vec::with_capacity(256) };
+        let file = Appended::open(path, keep)?;
+        let mut events = Events { file, buffer: Vec::with_capacity(256) };
         if keep == 0 {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            let now = now.map_or(0.0, |passed| passed.as_secs_f64());
             events.append(|event| {
-                fixed64(event, 1, now);
+                fixed64(event, 1, now());
                 bytes(event, 3, VERSION.as_bytes());
             })?;
         }
@@ -88,14 +72,12 @@ impl Events {
         self.buffer[8..HEADER].copy_from_slice(&checksum(&length));
         let end = checksum(&self.buffer[HEADER..]);
         self.buffer.extend_from_slice(&end);
-        self.file.write_all(&self.buffer).map_err(|error| Error::file(&self.path, &error))?;
-        self.length += self.buffer.len() as u64;
-        Ok(())
+        self.file.write(&self.buffer)
     }
 
     /// Bytes so far.
     pub fn length(&self) -> u64 {
-        self.length
+        self.file.length()
     }
 
     /// Waits until all of it is on the disk.
@@ -103,7 +85,7 @@ impl Events {
     /// # Errors
     /// What the system says.
     pub fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(|error| Error::file(&self.path, &error))
+        self.file.sync()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::environment::Places;
 use crate::extension;
 use crate::problem::{Problem, exit};
 use crate::record::facts::Facts;
-use crate::record::{LOOKS, Opened, Recording, was_ended};
+use crate::record::{LOOKS, Opened, Recording};
 use crate::signal::Interrupts;
 use crate::source::Source;
 use crate::start::start;
@@ -181,7 +181,7 @@ fn exit_code(done: &Done, screen: &Screen) -> u8 {
     match &done.error {
         None => exit::OK,
         // Whoever leads the run wanted it so.
-        Some(_) if was_ended(done) => exit::OK,
+        Some(error) if error.is_ended() => exit::OK,
         Some(error) => {
             screen.report(error);
             if error.is_interrupt() { exit::INTERRUPT } else { exit::SCRIPT }

@@ -33,6 +33,15 @@ pub fn descendants(of: u32) -> Vec<u32> {
     children(of).into_iter().flat_map(|pid| [vec![pid], descendants(pid)].concat()).collect()
 }
 
+/// Seconds that a process has computed, in all its threads; 0 where there is none.
+pub fn computed(pid: u32) -> f64 {
+    /// How many of the system's ticks a second has, on all that Linux runs on.
+    const TICKS: f64 = 100.0;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = stat.rsplit_once(')').map_or("", |(_, behind)| behind).split_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS
+}
+
 /// Whether a process is there and has not ended.
 pub fn is_alive(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tempfile::TempDir;
 
+use crate::processes::computed;
 use crate::{program, repository, svg};
 
 /// A watchdog, not a measure: the machine may be busy with other tests.
@@ -239,6 +240,19 @@ impl Terminal {
                 panic!("no {what} on the screen:\n{now}");
             }
             shown = self.shown.1.wait_timeout(shown, left).expect("no panic while it is held").0;
+        }
+    }
+
+    /// Waits until the program has computed for so many seconds more.
+    ///
+    /// # Panics
+    /// When it does nothing.
+    pub fn wait_for_work(&self, seconds: f64) {
+        let pid = self.child.process_id().expect("a process");
+        let (begin, known) = (Instant::now(), computed(pid));
+        while computed(pid) < known + seconds {
+            assert!(begin.elapsed() < PATIENCE, "the program does nothing:\n{}", self.screen());
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 

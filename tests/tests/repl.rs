@@ -101,6 +101,8 @@ fn ctrl_c_in_the_last_operator_of_a_cell_is_told_when_that_ends() {
     terminal.enter("let a = torch.rand([5000, 5000]);", 2);
     terminal.press("print(\"running\"); let b = a @ a;\r");
     terminal.wait("running", |screen| screen.lines().any(|line| line == "running"));
+    // The operator has begun.
+    terminal.wait_for_work(0.3);
     terminal.press(CTRL_C);
     terminal.see_prompt(3);
     assert!(terminal.screen().contains("KeyboardInterrupt"), "{}", terminal.screen());

@@ -1,7 +1,7 @@
 //! Trials as rows: sorted by a metric, chosen by parameters, grouped over seeds.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -177,12 +177,8 @@ impl<'a> Table<'a> {
             let known = State::ALL.map(State::name);
             return Err(Error::name("the state", text, &known));
         }
-        let mut known: Vec<&str> =
-            self.rows.iter().flat_map(|row| row.trial.params.keys()).map(String::as_str).collect();
-        known.sort();
-        known.dedup();
-        if name != "state" && !known.contains(&name) {
-            return Err(Error::name("a parameter", name, &known));
+        if name != "state" {
+            self.require_param(name)?;
         }
         self.rows.retain(is);
         Ok(())
@@ -200,10 +196,7 @@ impl<'a> Table<'a> {
             Ordering::Less
         } else {
             self.require(column)?;
-            match self.goal(column) {
-                Goal::Min => Ordering::Less,
-                Goal::Max => Ordering::Greater,
-            }
+            self.goal(column).best_first()
         };
         let key = |row: &Row<'_>| -> Option<Value> {
             match column {
@@ -220,21 +213,22 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
+    fn require_param(&self, name: &str) -> Result<()> {
+        let names = self.rows.iter().flat_map(|row| row.trial.params.keys());
+        let known: BTreeSet<&str> = names.map(String::as_str).collect();
+        match known.contains(name) {
+            true => Ok(()),
+            false => Err(Error::name("a parameter", name, &Vec::from_iter(known))),
+        }
+    }
+
     /// The rows in groups: of each sweep those that are the same in all parameters that are varied but the seed, or in
     /// those of `by`. In the order of their first rows.
     ///
     /// # Errors
     /// A parameter that no trial has.
     pub fn groups(&self, by: &[String]) -> Result<Vec<Group<'_>>> {
-        for name in by {
-            let all = self.rows.iter().flat_map(|row| row.trial.params.keys());
-            let mut known: Vec<&str> = all.map(String::as_str).collect();
-            known.sort();
-            known.dedup();
-            if !known.contains(&name.as_str()) {
-                return Err(Error::name("a parameter", name, &known));
-            }
-        }
+        by.iter().try_for_each(|name| self.require_param(name))?;
         let shared: Vec<&String> = match by {
             [] => self.params.iter().filter(|name| *name != SEED).collect(),
             by => by.iter().collect(),
@@ -256,6 +250,47 @@ impl<'a> Table<'a> {
             }
         }
         Ok(groups)
+    }
+
+    /// [`Table::groups`] by the first of these metrics, the best first unless `order` says otherwise; without names, the
+    /// metrics that are worth a column.
+    ///
+    /// # Errors
+    /// A metric or a parameter that no trial has.
+    pub fn compare(
+        &mut self,
+        by: &[String],
+        names: &[String],
+        order: Option<Ordering>,
+    ) -> Result<Comparison<'_>> {
+        names.iter().try_for_each(|name| self.require(name))?;
+        let mut groups = self.groups(by)?;
+        let names = if names.is_empty() { &self.metrics } else { names };
+        // A text is no metric to be compared.
+        let has = |name: &&String| groups.iter().any(|group| group.stat(name).is_some());
+        let metrics: Vec<String> = names.iter().filter(has).cloned().collect();
+        if let Some(main) = metrics.first() {
+            sort_groups(&mut groups, main, order.unwrap_or(self.goal(main).best_first()));
+        }
+        Ok(Comparison { groups, metrics, several: self.several })
+    }
+}
+
+/// Groups of trials side by side.
+pub struct Comparison<'a> {
+    /// In their order.
+    pub groups: Vec<Group<'a>>,
+    /// What they are compared by: the main one first.
+    pub metrics: Vec<String>,
+    /// Whether they are of several sweeps.
+    pub several: bool,
+}
+
+impl Comparison<'_> {
+    /// How many trials of a group count: those that have the main metric.
+    pub fn counted(&self, group: &Group<'_>) -> usize {
+        let stat = self.metrics.first().and_then(|main| group.stat(main));
+        stat.map_or(if self.metrics.is_empty() { group.rows.len() } else { 0 }, |stat| stat.n)
     }
 }
 

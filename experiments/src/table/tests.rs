@@ -69,6 +69,36 @@ fn groups_are_over_seeds() {
 }
 
 #[test]
+fn groups_are_compared_best_first() {
+    let (folder, sweeps) = sweeps();
+    let mut table = Table::of(&sweeps);
+    let compared = table.compare(&[], &[], None).expect("groups");
+    assert_eq!(compared.metrics, ["acc"]);
+    let labels: Vec<String> = compared.groups.iter().map(Group::label).collect();
+    assert_eq!(labels, ["lr=1e-3 hidden=64", "lr=0.1 hidden=64"]);
+    let counted = compared.groups.iter().map(|group| compared.counted(group));
+    assert_eq!(counted.collect::<Vec<_>>(), [1, 2]);
+    let by_loss = ["loss".to_owned(), "acc".to_owned()];
+    let compared = table.compare(&[], &by_loss, Some(Ordering::Greater)).expect("groups");
+    assert_eq!(compared.metrics, by_loss);
+    assert_eq!(compared.groups[0].label(), "lr=0.1 hidden=64");
+    let by = ["sed".to_owned()];
+    let error = table.compare(&by, &[], None).err().expect("no such parameter").to_string();
+    assert!(error.ends_with("did you mean 'seed'?"), "{error}");
+    // Of those that have all failed none counts.
+    let store = crate::Store::open(&folder.path().join("one")).expect("table");
+    for mut trial in store.trials().expect("trials").into_iter().filter(|trial| trial.id == 3) {
+        (trial.state, trial.result) = (State::Failed, None);
+        store.update(&trial).expect("update");
+    }
+    let sweeps = Sweep::find(folder.path()).expect("sweeps");
+    let mut table = Table::of(&sweeps);
+    let compared = table.compare(&[], &[], None).expect("groups");
+    assert_eq!(compared.groups[1].label(), "lr=1e-3 hidden=64");
+    assert_eq!(compared.counted(&compared.groups[1]), 0);
+}
+
+#[test]
 fn two_sweeps_stand_side_by_side() {
     let (folder, _) = sweeps();
     fixture::sweep(&folder.path().join("two"));

@@ -206,6 +206,14 @@ impl ErrorReport {
     /// The kind of an evaluation that the user stopped.
     pub const INTERRUPT: &str = "KeyboardInterrupt";
 
+    /// The kind of an evaluation of which whoever leads it wants no more.
+    pub const ENDED: &str = "RunEnded";
+
+    /// Whether no more of the evaluation was wanted.
+    pub fn is_ended(&self) -> bool {
+        self.kind == Self::ENDED
+    }
+
     /// Whether the user stopped the evaluation.
     pub fn is_interrupt(&self) -> bool {
         self.kind == Self::INTERRUPT

@@ -4,15 +4,13 @@ pub mod facts;
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use flambeau_experiments::{self as experiments, Map, Run, State, Status, files};
-use flambeau_protocol::{Done, ErrorReport, Experiment};
+use flambeau_experiments::{self as experiments, Map, Run, State, Status, files, now};
+use flambeau_protocol::{ErrorReport, Experiment};
 
 use crate::problem::Problem;
 
-/// The kind of error that ends a run of which no more is wanted.
-const ENDED: &str = "RunEnded";
 /// How long is waited for processes that only look whether somebody has the folder.
 pub const LOOKS: Duration = Duration::from_millis(200);
 /// How often another process is looked for that still has the folder.
@@ -33,11 +31,6 @@ pub enum Opened {
     Begun(Box<Recording>),
     /// It has ended before.
     Ended(Status),
-}
-
-/// Seconds since 1970.
-pub fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
 /// Locks the folder of a run or sweep for this process and those that it forks.
@@ -112,7 +105,7 @@ impl Recording {
         status.state = match error {
             None => State::Done,
             // It is to go on from its checkpoint, now or later.
-            Some(error) if error.is_interrupt() || error.kind == ENDED => State::Waiting,
+            Some(error) if error.is_interrupt() || error.is_ended() => State::Waiting,
             Some(_) => State::Failed,
         };
         status.error =
@@ -122,9 +115,4 @@ impl Recording {
         files::write_json(&self.run.file("status.json"), status)?;
         Ok(status.state)
     }
-}
-
-/// Whether an evaluation ended because no more of it was wanted.
-pub fn was_ended(done: &Done) -> bool {
-    done.error.as_ref().is_some_and(|error| error.kind == ENDED)
 }

@@ -1,10 +1,9 @@
 //! `flambeau runs compare OUT…`: a row for each group of trials that differ in their seeds.
 
-use std::cmp::Ordering;
 use std::io::stdout;
 
-use flambeau_experiments::table::{Group, Stat, sort_groups};
-use flambeau_experiments::{Goal, Table, metrics, params};
+use flambeau_experiments::table::{Comparison, Group, Stat};
+use flambeau_experiments::{metrics, params};
 use serde_json::{Map, Value, json};
 
 use super::arguments::Compare;
@@ -20,37 +19,22 @@ use crate::problem::{Problem, exit};
 pub fn compare(compare: &Compare) -> Result<u8, Problem> {
     let sweeps = sweeps(&compare.choice)?;
     let mut table = listed(&sweeps, &compare.choice)?;
-    for metric in &compare.metric {
-        table.require(metric).map_err(problem)?;
-    }
-    if !compare.metric.is_empty() {
-        table.metrics.clone_from(&compare.metric);
-    }
-    let mut groups = table.groups(&compare.by).map_err(problem)?;
-    // A text is no metric to be compared.
-    let metrics: Vec<&str> = table.metrics.iter().map(String::as_str).collect();
-    let has = |metric: &&str| groups.iter().any(|group| group.stat(metric).is_some());
-    let metrics: Vec<&str> = metrics.into_iter().filter(has).collect();
-    if let Some(main) = metrics.first() {
-        let best = match table.goal(main) {
-            Goal::Min => Ordering::Less,
-            Goal::Max => Ordering::Greater,
-        };
-        sort_groups(&mut groups, main, compare.order.ordering().unwrap_or(best));
-    }
+    let order = compare.order.ordering();
+    let compared = table.compare(&compare.by, &compare.metric, order).map_err(problem)?;
     let text = if compare.json {
-        let objects = groups.iter().map(|group| object(group, &metrics, table.several));
+        let objects = compared.groups.iter().map(|group| object(&compared, group));
         flambeau_experiments::export::array(&objects.collect::<Vec<_>>())
     } else {
-        heading(&sweeps) + &listing(&table, &groups, &metrics).shown()
+        heading(&sweeps) + &listing(&compared).shown()
     };
     draw::write(stdout().lock(), &text);
     Ok(exit::OK)
 }
 
-fn listing(table: &Table<'_>, groups: &[Group<'_>], metrics: &[&str]) -> Listing {
+fn listing(compared: &Comparison<'_>) -> Listing {
+    let Comparison { groups, metrics, several } = compared;
     let mut listing = Listing::default();
-    if table.several {
+    if *several {
         listing.column("sweep", Worth::All, false);
     }
     let names: Vec<&String> =
@@ -67,12 +51,12 @@ fn listing(table: &Table<'_>, groups: &[Group<'_>], metrics: &[&str]) -> Listing
     listing.column("state", Worth::Little, false);
     for group in groups {
         let mut cells = Vec::new();
-        if table.several {
+        if *several {
             cells.push(sweep(group));
         }
         cells.extend(group.params.iter().map(|(_, value)| params::text(value)));
-        let (all, counted) = (group.rows.len(), metrics.first().and_then(|m| group.stat(m)));
-        cells.push(match counted.map_or(all, |stat| stat.n) {
+        let all = group.rows.len();
+        cells.push(match compared.counted(group) {
             n if n == all => n.to_string(),
             n => format!("{n} of {all}"),
         });
@@ -90,17 +74,16 @@ fn sweep(group: &Group<'_>) -> String {
     group.rows.first().map(|row| row.sweep.name()).unwrap_or_default()
 }
 
-fn object(group: &Group<'_>, names: &[&str], several: bool) -> Value {
+fn object(compared: &Comparison<'_>, group: &Group<'_>) -> Value {
     let stat = |Stat { n, mean, std }: Stat| json!({"n": n, "mean": metrics::value(mean), "std": std.map(metrics::value)});
-    let stats: Map<String, Value> = names
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), stat(group.stat(name)?))))
-        .collect();
+    let names = compared.metrics.iter();
+    let stats: Map<String, Value> =
+        names.filter_map(|name| Some((name.clone(), stat(group.stat(name)?)))).collect();
     let params: Map<String, Value> = group.params.iter().cloned().collect();
     let trials: Vec<i64> = group.rows.iter().map(|row| row.trial.id).collect();
     let mut object =
         json!({"params": params, "trials": trials, "states": group.states(), "metrics": stats});
-    if several {
+    if compared.several {
         object["sweep"] = sweep(group).into();
     }
     object

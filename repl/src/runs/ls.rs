@@ -3,14 +3,13 @@
 use std::io::stdout;
 
 use flambeau_experiments::table::value_text;
-use flambeau_experiments::{Table, export, params};
+use flambeau_experiments::{Table, export, now, params};
 
 use super::arguments::Ls;
 use super::listing::{Listing, Worth, heading};
 use super::{duration, listed, problem, sweeps};
 use crate::draw;
 use crate::problem::{Problem, exit};
-use crate::record::now;
 
 /// How much of an error stands in a table, in characters.
 const ERROR: usize = 40;
@@ -78,8 +77,7 @@ fn listing(table: &Table<'_>) -> Listing {
         }
         cells.push(row.seconds(now()).map(duration).unwrap_or_default());
         if failed {
-            let error = row.trial.error.as_deref().unwrap_or_default();
-            let line = error.lines().next().unwrap_or_default();
+            let line = row.trial.headline().unwrap_or_default();
             let short: String = line.chars().take(ERROR).collect();
             cells.push(if short == line { short } else { short + "…" });
         }

@@ -5,7 +5,7 @@ use std::io::stdout;
 use std::path::Path;
 
 use flambeau_experiments::table::{Row, value_text};
-use flambeau_experiments::{Run, Sweep, Table, export, files, metrics, params};
+use flambeau_experiments::{Run, Sweep, Table, export, files, metrics, now, params};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -16,7 +16,6 @@ use super::{duration, problem, sweep, tail, trial};
 use crate::commands::size;
 use crate::draw;
 use crate::problem::{Problem, exit};
-use crate::record::now;
 
 /// How many lines of the log are shown.
 const LINES: usize = 10;

@@ -4,7 +4,7 @@
 //! promoting them: a trial goes on from a rung if it is among the best in `1 / eta` of those that have come to that rung
 //! so far, itself included.
 
-use super::options::Goal;
+use flambeau_experiments::Goal;
 
 /// Who has come to which rung.
 pub struct Halving {

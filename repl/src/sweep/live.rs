@@ -150,9 +150,8 @@ impl Live {
         let line =
             format!("{state:>7} {:>4}  {}  {result}  {seconds:.1} s", trial.id, running.name);
         self.say(line.trim_end());
-        if let Some(error) = trial.error.as_ref().filter(|_| trial.state == State::Failed) {
-            let first = error.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-            self.say(&format!("             {}", first.trim().trim_start_matches("× ")));
+        if let Some(error) = trial.headline().filter(|_| trial.state == State::Failed) {
+            self.say(&format!("             {error}"));
         }
         self.draw();
     }

@@ -23,7 +23,7 @@ use std::thread;
 use std::time::Duration;
 
 use flambeau_experiments::table::number_text;
-use flambeau_experiments::{Map, State, Store, Trial, files, params};
+use flambeau_experiments::{Map, State, Store, Trial, files, now, params, run};
 use flambeau_protocol::{Experiment, Leader, Limits};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -34,7 +34,7 @@ use crate::cli::Shared;
 use crate::environment::Places;
 use crate::problem::{Problem, exit};
 use crate::record::facts::Facts;
-use crate::record::{LOOKS, lock, now};
+use crate::record::{LOOKS, lock};
 use crate::trial::{Exit, Task};
 use executor::{Executor, Local};
 use halving::Halving;
@@ -90,8 +90,8 @@ pub fn sweep(arguments: &Sweep, shared: &Shared) -> Result<u8, Problem> {
     let mut store = Store::create(&settings.out)?;
     let new = store.add(&planned)?;
     about(&settings, &varied, new)?;
-    let trials: Vec<Trial> = store.trials()?;
-    let live = Live::new(&[], settings.metric.clone(), varied.clone(), settings.jobs);
+    let trials = settle(&mut store, &settings.out)?;
+    let live = Live::new(&trials, settings.metric.clone(), varied, settings.jobs);
     if let Some(why) = why.filter(|_| !settings.spawn) {
         live.say(&format!("note: trials are new processes, which start more slowly: {why}"));
     }
@@ -101,6 +101,7 @@ pub fn sweep(arguments: &Sweep, shared: &Shared) -> Result<u8, Problem> {
     let known = store.rungs()?;
     let (goal, eta) = (settings.goal, settings.halving.map_or(2, |(.., eta)| eta));
     let halving = Halving::new(goal, eta, settings.rungs().len(), known);
+    let waiting = trials.iter().filter(|trial| trial.state == State::Waiting).map(|trial| trial.id);
     let mut running = Running {
         facts: Facts::gather(&places),
         executor: &mut local,
@@ -108,8 +109,8 @@ pub fn sweep(arguments: &Sweep, shared: &Shared) -> Result<u8, Problem> {
         leading,
         halving,
         live,
-        trials: HashMap::new(),
-        waiting: VecDeque::new(),
+        waiting: waiting.collect(),
+        trials: trials.into_iter().map(|trial| (trial.id, trial)).collect(),
         begun: HashMap::new(),
         pruned: HashMap::new(),
         failures: HashMap::new(),
@@ -117,7 +118,6 @@ pub fn sweep(arguments: &Sweep, shared: &Shared) -> Result<u8, Problem> {
         task,
         settings: &settings,
     };
-    running.settle(trials, varied)?;
     running.run(&happenings)
 }
 
@@ -184,7 +184,7 @@ fn about(settings: &Settings, varied: &[String], new: usize) -> Result<(), Probl
         }
     }
     let about = json!({
-        "format": 1,
+        "format": run::FORMAT,
         "script": settings.script,
         "digest": digest,
         "metric": settings.metric,
@@ -196,6 +196,28 @@ fn about(settings: &Settings, varied: &[String], new: usize) -> Result<(), Probl
     files::write_json(&path, &about)?;
     files::write(&settings.out.join("script.rhai"), &text)?;
     Ok(())
+}
+
+/// All trials, by number; those that wait are missing.
+fn settle(store: &mut Store, out: &Path) -> Result<Vec<Trial>, Problem> {
+    let mut trials = store.trials()?;
+    for trial in &mut trials {
+        let known = trial.state;
+        // It has ended, and the sweep was killed before that was kept.
+        if matches!(known, State::Running | State::Waiting)
+            && let Some(status) = trial.run(out).status().unwrap_or_default()
+            && status.state == State::Done
+        {
+            outcome::take(trial, status);
+        }
+        if matches!(trial.state, State::Running | State::Failed) {
+            trial.state = State::Waiting;
+        }
+        if trial.state != known {
+            store.update(trial)?;
+        }
+    }
+    Ok(trials)
 }
 
 /// A sweep that runs.
@@ -222,34 +244,6 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    /// Finds out what is missing.
-    fn settle(&mut self, trials: Vec<Trial>, varied: Vec<String>) -> Result<(), Problem> {
-        for mut trial in trials {
-            let known = trial.state;
-            // It has ended, and the sweep was killed before that was kept.
-            if matches!(known, State::Running | State::Waiting)
-                && let Some(status) = trial.run(&self.settings.out).status().unwrap_or_default()
-                && status.state == State::Done
-            {
-                outcome::take(&mut trial, status);
-            }
-            if matches!(trial.state, State::Running | State::Failed) {
-                trial.state = State::Waiting;
-            }
-            if trial.state != known {
-                self.store.update(&trial)?;
-            }
-            if trial.state == State::Waiting {
-                self.waiting.push_back(trial.id);
-            }
-            self.trials.insert(trial.id, trial);
-        }
-        let mut all: Vec<Trial> = self.trials.values().cloned().collect();
-        all.sort_by_key(|trial| trial.id);
-        self.live = Live::new(&all, self.settings.metric.clone(), varied, self.settings.jobs);
-        Ok(())
-    }
-
     fn run(&mut self, happenings: &Receiver<Happening>) -> Result<u8, Problem> {
         loop {
             while self.interrupts == 0 && self.begun.len() < self.settings.jobs {

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
-use flambeau_experiments::{Map, params};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use flambeau_experiments::{Goal, Map, params};
 use flambeau_protocol::Permissions;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::problem::SweepProblem;
 use crate::cli::{Environment, KEEP, bytes, seconds};
@@ -50,7 +51,7 @@ pub struct Sweep {
     #[arg(long, value_name = "NAME")]
     pub metric: Option<String>,
     /// Whether more of it is better [default: min for names with loss or error, else max].
-    #[arg(long, value_name = "GOAL")]
+    #[arg(long, value_name = "GOAL", value_parser = goals())]
     pub goal: Option<Goal>,
     /// End trials early that are worse than others (asynchronous successive halving): at the first of these steps, and
     /// at each that is --eta times as far.
@@ -96,22 +97,9 @@ pub struct Sweep {
     pub environment: Environment,
 }
 
-/// Whether more or less of a metric is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Goal {
-    Max,
-    Min,
-}
-
-impl Goal {
-    /// What a metric's name suggests.
-    fn of(metric: &str) -> Goal {
-        match flambeau_experiments::Goal::guess(metric) {
-            flambeau_experiments::Goal::Max => Goal::Max,
-            flambeau_experiments::Goal::Min => Goal::Min,
-        }
-    }
+fn goals() -> impl TypedValueParser<Value = Goal> {
+    let goal = |name: String| if name == "max" { Goal::Max } else { Goal::Min };
+    PossibleValuesParser::new(["max", "min"]).map(goal)
 }
 
 /// A file that says what is swept.
@@ -246,7 +234,7 @@ impl Settings {
             trials,
             draw_seed: sweep.draw_seed.or(spec.draw_seed).unwrap_or(0),
             seeds,
-            goal: goal.unwrap_or_else(|| Goal::of(metric.as_deref().unwrap_or_default())),
+            goal: goal.unwrap_or_else(|| Goal::guess(metric.as_deref().unwrap_or_default())),
             metric,
             halving,
             jobs,

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use flambeau_experiments::{Result, State, Status, Trial, files};
+use flambeau_experiments::{Result, State, Status, Trial, files, now};
 
-use crate::record::now;
 use crate::trial::{Cause, Exit};
 
 /// How much of a log is told where nothing else is known.

@@ -1,14 +1,13 @@
 //! Which trials a sweep has.
 
 use flambeau_experiments::Map;
+use flambeau_experiments::sweep::SEED;
 use serde_json::Value;
 
 use super::options::Settings;
 use super::problem::SweepProblem;
 use super::values::{Draw, default, draw, list, value};
 
-/// The parameter that tells repetitions apart.
-pub const SEED: &str = "seed";
 /// More trials are a mistake.
 const MOST: usize = 1_000_000;
 

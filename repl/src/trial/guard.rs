@@ -72,12 +72,11 @@ fn watched(task: &Task, birth: Birth) -> std::io::Result<Exit> {
         // A signal ends the wait too.
         let _ = poll(&mut ready, Some(&patience));
         let is_over = !ready[1].revents().is_empty();
+        take(&mut printed, &mut log);
         if is_over {
-            // Its own words; what its children say from now on is lost with them.
-            take(&mut printed, &mut log);
+            // What its children say from now on is lost with them.
             break;
         }
-        take(&mut printed, &mut log);
         if cause.is_some() || looked.elapsed() < LOOK && !told.load(Ordering::SeqCst) {
             continue;
         }

@@ -141,8 +141,6 @@ impl Drop for Prefetch {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     /// The tests that start threads run one after another: one of them counts.
@@ -164,7 +162,8 @@ mod tests {
         })
     }
 
-    /// Waits until so many threads have given themselves their name.
+    /// Waits until there are so many threads: they give themselves their name, and one that has been joined is still
+    /// listed for a moment.
     fn wait_for_threads(n: usize) {
         for _ in 0..1000 {
             if threads() == n {
@@ -193,13 +192,11 @@ mod tests {
                 all.map(|batch| batch.expect("a batch")[0].int64_value(&[0])).collect();
             assert_eq!(firsts, (0..100).map(|k| k * 10).collect::<Vec<i64>>());
         }
-        let started = Instant::now();
         let mut some = Prefetch::new(&rows(1000), order(1000, 10), 4, 2).expect("threads");
         assert!(some.next().is_some());
         wait_for_threads(4);
         drop(some);
-        assert_eq!(threads(), 0);
-        assert!(started.elapsed() < Duration::from_secs(5));
+        wait_for_threads(0);
     }
 
     #[test]

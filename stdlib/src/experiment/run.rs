@@ -4,7 +4,6 @@ use std::cell::{RefCell, RefMut};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use flambeau_experiments as experiments;
 use flambeau_experiments::tensorboard::{self, Events};
@@ -92,13 +91,6 @@ fn failed(error: experiments::Error) -> Error {
     }
 }
 
-/// Seconds since 1970.
-fn now() -> f64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    // Milliseconds say enough and are short.
-    since.map_or(0.0, |since| since.as_millis() as f64 / 1000.0)
-}
-
 /// A map of a script as JSON.
 fn json_map(map: &Map) -> Result<Record> {
     map.iter().map(|(name, value)| Ok((name.to_string(), to_json(value, 0)?))).collect()
@@ -181,7 +173,8 @@ impl Run {
             ctx.emit(Event::Stdout(format!("{}\n", record::line(&record))));
         }
         if run.setup.folder.is_some() {
-            let time = now();
+            // Milliseconds say enough and are short.
+            let time = (experiments::now() * 1000.0).floor() / 1000.0;
             record.insert(metrics::TIME.to_owned(), time.into());
             let files = run.files()?;
             files.metrics.write(&record).map_err(failed)?;

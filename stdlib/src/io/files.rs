@@ -2,9 +2,11 @@
 //! half a file.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
+
 use std::path::{Path, PathBuf};
 
+use flambeau_experiments::files as whole;
 use flambeau_runtime::error::{Error, Result};
 
 /// An error of the operating system in a person's words, with the path.
@@ -71,33 +73,8 @@ pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>
         return Err(Error::io(path, format!("there is no folder {}", folder.display()))
             .help(format!("make it first: fs.mkdir({:?})", folder.display().to_string())));
     }
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(flambeau_experiments::files::BEFORE);
-    builder.suffix(flambeau_experiments::files::BEHIND);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As `open` would make it; the process's umask takes its share.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut temporary = builder.tempfile_in(&folder).map_err(|error| explain(path, &error))?;
-    {
-        let mut writer = BufWriter::with_capacity(1 << 16, temporary.as_file_mut());
-        fill(&mut writer)?;
-        writer.flush().map_err(|error| explain(path, &error))?;
-    }
-    if let Some(metadata) = existing {
-        let _ = temporary.as_file().set_permissions(metadata.permissions());
-    }
-    temporary.as_file().sync_all().map_err(|error| explain(path, &error))?;
-    flambeau_experiments::files::about_to_rename(&target);
-    temporary.persist(&target).map_err(|error| explain(path, &error.error))?;
-    // The new name itself is safe once its folder is on the disk; not every file system can do
-    // that.
-    if let Ok(folder) = File::open(&folder) {
-        let _ = folder.sync_all();
-    }
-    Ok(())
+    let permissions = existing.map(|metadata| metadata.permissions());
+    whole::replace_with(&target, true, permissions, fill, |error| explain(path, error))
 }
 
 /// [`write`] for content that is at hand.

@@ -1,12 +1,10 @@
 //! What `runs.read` gives: sweeps and runs as they were when they were read.
 
-use std::cmp::Ordering;
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use flambeau_experiments::export::{self, Column, Frame};
-use flambeau_experiments::table::{Row, sort_groups};
-use flambeau_experiments::{Goal, Sweep, Table as Trials, metrics};
+use flambeau_experiments::table::{Comparison, Row};
+use flambeau_experiments::{Sweep, Table as Trials, metrics, now};
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Bundle, Context, Object, State, TextTable};
 use flambeau_runtime::torch::Dtype;
@@ -106,27 +104,10 @@ impl Runs {
     /// Groups over seeds with means and deviations.
     pub fn compare(&self, by: &[String], names: &[String], ctx: &Context<'_>) -> Result<Dynamic> {
         let mut trials = Trials::of(&self.0);
-        for name in names {
-            trials.require(name).map_err(error)?;
-        }
-        if !names.is_empty() {
-            trials.metrics = names.to_vec();
-        }
-        let mut groups = trials.groups(by).map_err(error)?;
-        let metrics: Vec<&String> = trials
-            .metrics
-            .iter()
-            .filter(|name| groups.iter().any(|group| group.stat(name).is_some()))
-            .collect();
-        if let Some(main) = metrics.first() {
-            let order = match trials.goal(main) {
-                Goal::Min => Ordering::Less,
-                Goal::Max => Ordering::Greater,
-            };
-            sort_groups(&mut groups, main, order);
-        }
+        let compared = trials.compare(by, names, None).map_err(error)?;
+        let Comparison { groups, metrics, several } = &compared;
         let mut frame = Frame::new(groups.len());
-        if trials.several {
+        if *several {
             frame.add("sweep", groups.iter().map(|group| group.rows[0].sweep.name().into()));
         }
         let shared = groups.first().map_or(0, |group| group.params.len());
@@ -134,12 +115,8 @@ impl Runs {
             let values = groups.iter().map(|group| group.params[i].1.clone());
             frame.add(&groups[0].params[i].0, values);
         }
-        let main = metrics.first();
-        let count = |group: &flambeau_experiments::table::Group<'_>| {
-            main.map_or(Some(group.rows.len()), |main| group.stat(main).map(|stat| stat.n))
-        };
-        frame.add("n", groups.iter().map(|group| count(group).unwrap_or(0).into()));
-        for name in &metrics {
+        frame.add("n", groups.iter().map(|group| compared.counted(group).into()));
+        for name in metrics {
             let stats: Vec<_> = groups.iter().map(|group| group.stat(name)).collect();
             let mean = |mean: Option<f64>| mean.map(metrics::value).unwrap_or_default();
             frame.add(name, stats.iter().map(|stat| mean(stat.map(|stat| stat.mean))));
@@ -152,7 +129,6 @@ impl Runs {
 
 /// A row of the table that is shown.
 fn cells(trials: &Trials<'_>, row: &Row<'_>) -> Vec<Dynamic> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
     let mut cells: Vec<Dynamic> = Vec::new();
     if trials.several {
         cells.push(row.sweep.name().into());
@@ -163,7 +139,7 @@ fn cells(trials: &Trials<'_>, row: &Row<'_>) -> Vec<Dynamic> {
     cells.push(row.trial.state.name().into());
     cells.push(shown(row.step()));
     cells.extend(trials.metrics.iter().map(|name| shown(row.value(name))));
-    cells.push(row.seconds(now).map(Dynamic::from_float).unwrap_or_default());
+    cells.push(row.seconds(now()).map(Dynamic::from_float).unwrap_or_default());
     cells
 }
 
