@@ -59,6 +59,12 @@ pub(crate) fn kept(object: Bound<'_, PyAny>) -> Dynamic {
     Dynamic::from(PyObject::from(object.unbind()))
 }
 
+/// Whether a callable object is, for a script, the object itself: nothing of it needs to cross before the call.
+pub(crate) fn is_callable_as_it_is(object: &Bound<'_, PyAny>) -> Attempt<bool> {
+    // What crosses by value or as a tensor cannot be called, but for what the rules know.
+    Ok(object.is_callable() && rule(&object.get_type())? == Rule::Object)
+}
+
 fn convert(object: &Bound<'_, PyAny>, owned: bool) -> Attempt<Dynamic> {
     if tensor::is_plain(object) {
         return Ok(Dynamic::from(tensor::unwrap(object)));

@@ -10,10 +10,10 @@ use flambeau_runtime::torch::Tensor;
 use flambeau_runtime::{Error, Result};
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyIterator, PyTuple};
+use pyo3::types::{PyDict, PyIterator, PyString, PyTuple};
 use rhai::{Dynamic, Map};
 
-use crate::errors::Attempt;
+use crate::errors::{Attempt, to_error};
 use crate::interpreter::{self, outside, with};
 use crate::members::PyMembers;
 use crate::{from_python, index, tensor, to_python};
@@ -93,6 +93,22 @@ fn arguments<'py>(
     Ok((PyTuple::new(py, values)?, named))
 }
 
+/// `callable(args)`.
+fn call(callable: &Bound<'_, PyAny>, args: Vec<Dynamic>) -> Attempt<Dynamic> {
+    let py = callable.py();
+    if args.is_empty() {
+        return from_python::value(&outside(py, || callable.call0())?);
+    }
+    let (args, named) = arguments(py, args)?;
+    from_python::value(&outside(py, || callable.call(args, named.as_ref()))?)
+}
+
+/// `object.name`. The name is Python's one string for it: only by that its caches of attributes find one.
+fn attribute<'py>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    let name = PyString::intern(object.py(), name);
+    outside(object.py(), || object.getattr(name))
+}
+
 impl Object for PyObject {
     const TYPE: &'static str = "PyObject";
     const OWN_NAMES: bool = true;
@@ -117,8 +133,7 @@ impl Object for PyObject {
     }
 
     fn attribute(&self, name: &str, _ctx: &Context<'_>) -> Result<Option<Dynamic>> {
-        self.with(|object| from_python::attribute(&outside(object.py(), || object.getattr(name))?))
-            .map(Some)
+        self.with(|object| from_python::attribute(&attribute(&object, name)?)).map(Some)
     }
 
     fn set_attribute(&self, name: &str, value: Dynamic, _ctx: &Context<'_>) -> Result<bool> {
@@ -196,10 +211,27 @@ impl Object for PyObject {
     }
 
     fn call(&self, args: Vec<Dynamic>, _ctx: &Context<'_>) -> Result<Dynamic> {
-        self.with(|object| {
-            let (args, named) = arguments(object.py(), args)?;
-            from_python::value(&outside(object.py(), || object.call(args, named.as_ref()))?)
-        })
+        self.with(|object| call(&object, args))
+    }
+
+    /// Enters Python once for both where it can.
+    fn call_attribute(
+        &self,
+        name: &str,
+        args: Vec<Dynamic>,
+        ctx: &Context<'_>,
+    ) -> Result<Option<Result<Dynamic>>> {
+        let found = self.with(|object| {
+            let found = attribute(&object, name)?;
+            if !from_python::is_callable_as_it_is(&found)? {
+                return Ok(Err((from_python::attribute(&found)?, args)));
+            }
+            Ok(Ok(call(&found, args).map_err(|failure| to_error(found.py(), failure))))
+        });
+        Ok(Some(match found? {
+            Ok(outcome) => outcome,
+            Err((found, args)) => ctx.call(&found, args),
+        }))
     }
 
     fn is_callable(&self) -> bool {

@@ -326,8 +326,8 @@ fn call_own_name(
     ctx: &Context<'_>,
 ) -> Result<Dynamic> {
     let values = || -> Vec<Dynamic> { rest.iter().map(|arg| arg.flatten_clone()).collect() };
-    let missing = match (object.attribute)(receiver, name, ctx) {
-        Ok(Some(attribute)) => return call_value(&attribute, values(), ctx),
+    let missing = match (object.call_attribute)(receiver, name, values(), ctx) {
+        Ok(Some(outcome)) => return outcome,
         Ok(None) => None,
         Err(error) => Some(error),
     };

@@ -193,6 +193,17 @@ pub trait Object: Clone + 'static {
         Err(Error::type_(format!("a {} cannot be called", Self::TYPE)))
     }
 
+    /// `self.name(args)` by what [`Object::attribute`] finds; `None` where it finds nothing. The outer error is that
+    /// of looking it up, the inner one that of the call.
+    fn call_attribute(
+        &self,
+        name: &str,
+        args: Vec<Dynamic>,
+        ctx: &Context<'_>,
+    ) -> Result<Option<Result<Dynamic>>> {
+        Ok(self.attribute(name, ctx)?.map(|attribute| ctx.call(&attribute, args)))
+    }
+
     /// Whether `self(args)` makes sense.
     fn is_callable(&self) -> bool {
         false
@@ -230,6 +241,10 @@ pub struct CallHelp {
     pub help: Option<String>,
 }
 
+/// The type of [`Object::call_attribute`], erased.
+type CallAttribute =
+    fn(&Dynamic, &str, Vec<Dynamic>, &Context<'_>) -> Result<Option<Result<Dynamic>>>;
+
 /// The type-erased face of an [`Object`] type.
 #[derive(Clone, Copy)]
 #[allow(missing_docs)]
@@ -254,6 +269,7 @@ pub struct ObjectType {
     pub(crate) entries: fn(&Dynamic) -> Option<Entries>,
     pub(crate) tensor: fn(&Dynamic) -> Option<Result<Tensor>>,
     pub(crate) call: fn(&Dynamic, Vec<Dynamic>, &Context<'_>) -> Result<Dynamic>,
+    pub(crate) call_attribute: CallAttribute,
     pub(crate) is_callable: fn(&Dynamic) -> bool,
     pub(crate) index: fn(&Dynamic, &Dynamic, &Context<'_>) -> Result<Dynamic>,
     pub(crate) set_index: fn(&Dynamic, &Dynamic, Dynamic, &Context<'_>) -> Result<()>,
@@ -291,6 +307,7 @@ impl ObjectType {
             plain_attribute: |v, name| get::<T>(v).ok().and_then(|o| o.plain_attribute(name)),
             members: |v| get::<T>(v).ok().and_then(|o| o.members()),
             call: |v, args, ctx| get::<T>(v)?.call(args, ctx),
+            call_attribute: |v, name, args, ctx| get::<T>(v)?.call_attribute(name, args, ctx),
             is_callable: |v| get::<T>(v).is_ok_and(|o| o.is_callable()),
             index: |v, index, ctx| get::<T>(v)?.index(index, ctx),
             set_index: |v, index, value, ctx| get::<T>(v)?.set_index(index, value, ctx),

@@ -32,7 +32,18 @@ namespace {
 struct SmallBlockAllocator final : at::Allocator {
   static constexpr size_t largest = 16384;
   static constexpr size_t alignment = 64;  // c10::gAlignment: what vectorised kernels expect
+  // Up to here mimalloc has free blocks of each power of two at hand, which lie aligned; for other sizes it takes a
+  // larger block and aligns within, which costs several times as much, also to free.
+  static constexpr size_t at_hand = 1024;
+  const at::Device device{at::kCPU};
   at::Allocator* inner = nullptr;
+
+  static size_t rounded(size_t n) {
+    if (n > at_hand) return n;
+    auto size = alignment;
+    while (size < n) size *= 2;
+    return size;
+  }
 
   static void release(void* block) { mi_free(block); }
 
@@ -48,9 +59,9 @@ struct SmallBlockAllocator final : at::Allocator {
 
   at::DataPtr allocate(size_t n) override {
     if (n == 0 || n > largest) return inner->allocate(n);
-    auto block = mi_malloc_aligned(n, alignment);
+    auto block = mi_malloc_aligned(rounded(n), alignment);
     if (!block) return inner->allocate(n);
-    return at::DataPtr(block, block, &release, at::Device(at::kCPU));
+    return at::DataPtr(block, block, &release, device);
   }
 
   at::DeleterFnPtr raw_deleter() const override { return &release_any; }
