@@ -30,7 +30,8 @@ namespace {
 // more than a small operator's arithmetic. Larger blocks stay with libtorch. (torch's memory profiler
 // does not see the small ones.)
 struct SmallBlockAllocator final : at::Allocator {
-  static constexpr size_t largest = 16384;
+  // Beyond that it gives pages back to the system within milliseconds, and they are faulted in again.
+  static constexpr size_t largest = 32768;
   static constexpr size_t alignment = 64;  // c10::gAlignment: what vectorised kernels expect
   // Up to here mimalloc has free blocks of each power of two at hand, which lie aligned; for other sizes it takes a
   // larger block and aligns within, which costs several times as much, also to free.
