@@ -39,6 +39,9 @@ pub enum Problem {
         "{} has no shared library, and the program cannot run inside it: {cause}", python.display()
     )]
     Static { python: PathBuf, cause: String },
+    /// Where the program should not enter it, though it has none.
+    #[error("{} has no shared library", python.display())]
+    NotShared { python: PathBuf },
     /// The shared library of Python cannot be opened.
     #[error("cannot open {}: {cause}", path.display())]
     Python { path: PathBuf, cause: String },

@@ -52,10 +52,7 @@ pub fn open(places: &Places, moves: bool) -> Result<Environment, Problem> {
     match environment.python.library() {
         Some(libpython) => engine::open_python(&libpython)?,
         None if moves => extension::move_in(&environment)?,
-        None => {
-            let cause = "trials cannot be forked from an interpreter".to_owned();
-            return Err(Problem::Static { python: environment.python.executable, cause });
-        }
+        None => return Err(Problem::NotShared { python: environment.python.executable }),
     }
     let cuda = matches!(driver(), Driver::Present(_));
     engine::open_torch(&environment.torch_lib, cuda)?;

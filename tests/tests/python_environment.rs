@@ -146,6 +146,30 @@ fs.read_text("/no/such/file");
 }
 
 #[test]
+fn a_sweep_runs_in_a_python_without_a_shared_library() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(environment) = without_shared_library(folder.path()) else {
+        println!("skipped: no interpreter of the environment's version without a shared library");
+        return;
+    };
+    let code = "let p = params(#{lr: 0.1});\n\
+                report(#{sum: py.import(\"torch\").full([2], p.lr).sum().item()});";
+    let path = script(folder.path(), code);
+    let out = folder.path().join("out");
+    let mut sweep = flambeau();
+    sweep.arg("sweep").arg(&path).arg("--env").arg(&environment).arg("--out").arg(&out);
+    let swept = outcome(sweep.args(["--grid", "lr=1.0,2.0", "--jobs", "2"]));
+    assert_eq!(swept.code, Some(0), "{swept:?}");
+    let why = format!("{} has no shared library\n", environment.join("bin/python3").display());
+    let note = format!("note: trials are new processes, which start more slowly: {why}");
+    assert!(swept.stderr.contains(&note), "{swept:?}");
+    let listed = outcome(flambeau().args(["runs", "ls", "--json"]).arg(&out));
+    for result in ["\"sum\":2.0", "\"sum\":4.0"] {
+        assert!(listed.stdout.contains(result), "{listed:?}");
+    }
+}
+
+#[test]
 fn ctrl_c_stops_scripts_and_python_also_inside_an_interpreter() {
     let folder = tempfile::tempdir().expect("a folder");
     let Some(environment) = without_shared_library(folder.path()) else {
