@@ -111,7 +111,7 @@ pub struct Plot {
     #[arg(long, value_name = "COUNT", default_value_t = CURVES)]
     pub top: usize,
     /// What stands above.
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub title: String,
     /// The file, .svg or .png. Without one: the terminal, or OUT/plots/METRIC.svg where there is none.
     #[arg(short, long, value_name = "FILE")]
