@@ -60,6 +60,9 @@ fn a_shell_command_shows_its_output_and_how_it_ended() {
     let mut terminal = start(&home);
     terminal.enter(":sh echo $((6 * 7))", 1);
     terminal.see("\n42\n");
+    // Wherever it is installed.
+    terminal.enter(":sh flambeau --version", 1);
+    terminal.see("\nflambeau 0.");
     terminal.enter(":sh exit 3", 1);
     terminal.see("exit status 3");
     terminal.enter("let kept = 1;", 2);

@@ -1,5 +1,6 @@
 //! Commands that work with other programs: an editor, a shell; and with files that change.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::sync::mpsc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher};
 
+use crate::environment::program_dir;
 use crate::problem::Problem;
 use crate::source::{Source, reason};
 
@@ -20,7 +22,12 @@ const SETTLED: Duration = Duration::from_millis(100);
 
 /// `:sh CODE`
 pub fn sh(front: &mut dyn Front, code: &str) -> Result<(), Problem> {
-    let status = Command::new("sh").arg("-c").arg(code).status();
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(code);
+    if let Some(path) = search_path() {
+        command.env("PATH", path);
+    }
+    let status = command.status();
     // Ctrl-C was for the command.
     front.forget_interrupts();
     match status {
@@ -29,6 +36,14 @@ pub fn sh(front: &mut dyn Front, code: &str) -> Result<(), Problem> {
         Err(error) => front.complain(&format!("cannot run sh: {}", reason(&error))),
     }
     Ok(())
+}
+
+/// `$PATH`, and behind it where this program lies: `flambeau` is found in an environment that nobody has activated, as
+/// a kernel's mostly is.
+fn search_path() -> Option<OsString> {
+    let known = std::env::var_os("PATH")?;
+    let folders = std::env::split_paths(&known).chain(program_dir());
+    std::env::join_paths(folders).ok()
 }
 
 /// How a program ended that did not succeed.
