@@ -48,10 +48,7 @@ pub fn replace_with<E>(
     fill: impl FnOnce(&mut dyn Write) -> std::result::Result<(), E>,
     wrong: impl Fn(&io::Error) -> E,
 ) -> std::result::Result<(), E> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let mut builder = tempfile::Builder::new();
     // The process's umask takes its share.
     builder.prefix(BEFORE).suffix(BEHIND).permissions(Permissions::from_mode(0o666));
@@ -73,6 +70,14 @@ pub fn replace_with<E>(
         sync_folder(folder);
     }
     Ok(())
+}
+
+/// The folder in which a file lies.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// Has the new names in a folder reach the disk, where its file system can do that.

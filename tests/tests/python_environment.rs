@@ -72,9 +72,18 @@ fn another_torch_on_pythons_path_is_a_clear_error() {
     }
 }
 
+/// [`make_without_shared_library`], or why the test is skipped.
+fn without_shared_library(folder: &Path) -> Option<PathBuf> {
+    let environment = make_without_shared_library(folder);
+    if environment.is_none() {
+        println!("skipped: no interpreter of the environment's version without a shared library");
+    }
+    environment
+}
+
 /// A virtual environment with the project's torch, of a Python without a shared library; none where this
 /// machine has no such interpreter to copy.
-fn without_shared_library(folder: &Path) -> Option<PathBuf> {
+fn make_without_shared_library(folder: &Path) -> Option<PathBuf> {
     let packages = repository().join(".venv/torch").canonicalize().ok()?.parent()?.to_owned();
     let version = packages.parent()?.file_name()?.to_str()?.to_owned();
     let system = PathBuf::from("/usr/bin").join(&version).canonicalize().ok()?;
@@ -106,10 +115,7 @@ fn without_shared_library(folder: &Path) -> Option<PathBuf> {
 #[test]
 fn a_python_without_a_shared_library_is_entered() {
     let folder = tempfile::tempdir().expect("a folder");
-    let Some(environment) = without_shared_library(folder.path()) else {
-        println!("skipped: no interpreter of the environment's version without a shared library");
-        return;
-    };
+    let Some(environment) = without_shared_library(folder.path()) else { return };
     let report = outcome(flambeau().arg("env").arg("--env").arg(&environment));
     assert!(report.stdout.contains("none shared"), "{report:?}");
     let path = script(
@@ -148,10 +154,7 @@ fs.read_text("/no/such/file");
 #[test]
 fn a_sweep_runs_in_a_python_without_a_shared_library() {
     let folder = tempfile::tempdir().expect("a folder");
-    let Some(environment) = without_shared_library(folder.path()) else {
-        println!("skipped: no interpreter of the environment's version without a shared library");
-        return;
-    };
+    let Some(environment) = without_shared_library(folder.path()) else { return };
     let code = "let p = params(#{lr: 0.1});\n\
                 report(#{sum: py.import(\"torch\").full([2], p.lr).sum().item()});";
     let path = script(folder.path(), code);
@@ -172,10 +175,7 @@ fn a_sweep_runs_in_a_python_without_a_shared_library() {
 #[test]
 fn ctrl_c_stops_scripts_and_python_also_inside_an_interpreter() {
     let folder = tempfile::tempdir().expect("a folder");
-    let Some(environment) = without_shared_library(folder.path()) else {
-        println!("skipped: no interpreter of the environment's version without a shared library");
-        return;
-    };
+    let Some(environment) = without_shared_library(folder.path()) else { return };
     let environment = environment.to_string_lossy();
     for code in [
         "print(\"ready\"); loop {}",

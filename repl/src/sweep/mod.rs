@@ -90,7 +90,7 @@ pub fn sweep(arguments: &Sweep, shared: &Shared) -> Result<u8, Problem> {
     let mut store = Store::create(&settings.out)?;
     let new = store.add(&planned)?;
     about(&settings, &varied, new)?;
-    let trials = settle(&mut store, &settings.out)?;
+    let trials = settle(&store, &settings.out)?;
     let live = Live::new(&trials, settings.metric.clone(), varied, settings.jobs);
     if let Some(why) = why.filter(|_| !settings.spawn) {
         live.say(&format!("note: trials are new processes, which start more slowly: {why}"));
@@ -199,7 +199,7 @@ fn about(settings: &Settings, varied: &[String], new: usize) -> Result<(), Probl
 }
 
 /// All trials, by number; those that wait are missing.
-fn settle(store: &mut Store, out: &Path) -> Result<Vec<Trial>, Problem> {
+fn settle(store: &Store, out: &Path) -> Result<Vec<Trial>, Problem> {
     let mut trials = store.trials()?;
     for trial in &mut trials {
         let known = trial.state;

@@ -1,7 +1,7 @@
 //! Clocks: `time`.
 
 use std::sync::OnceLock;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use flambeau_runtime::error::{Error, Result};
 use flambeau_runtime::script::{Args, Function};
@@ -49,7 +49,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
               UTC, such as 2026-01-31T23:59:59Z: for names of runs and logs.",
         example: "time.iso(0.0)",
         call: |args| {
-            let seconds = args.opt_float(0)?.unwrap_or_else(unix_seconds);
+            let seconds = args.opt_float(0)?.unwrap_or_else(flambeau_experiments::now);
             // Years 0 to 9999.
             if !(-62_167_219_200.0..253_402_300_800.0).contains(&seconds) {
                 return Err(Error::value(format!("time.iso(): {seconds} seconds is no date")));
@@ -60,11 +60,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
 ];
 
 fn now(_: &mut Args<'_>) -> Result<Dynamic> {
-    Ok(unix_seconds().into())
-}
-
-fn unix_seconds() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    Ok(flambeau_experiments::now().into())
 }
 
 fn counter(_: &mut Args<'_>) -> Result<Dynamic> {

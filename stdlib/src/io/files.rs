@@ -3,8 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flambeau_experiments::files as whole;
 use flambeau_runtime::error::{Error, Result};
@@ -68,7 +67,7 @@ pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>
             return fill(&mut file);
         }
     }
-    let folder = folder_of(&target);
+    let folder = whole::folder_of(&target);
     if !folder.is_dir() {
         return Err(Error::io(path, format!("there is no folder {}", folder.display()))
             .help(format!("make it first: fs.mkdir({:?})", folder.display().to_string())));
@@ -80,13 +79,6 @@ pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>
 /// [`write`] for content that is at hand.
 pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write(path, |out| out.write_all(bytes).map_err(|error| explain(path, &error)))
-}
-
-fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    }
 }
 
 #[cfg(test)]
